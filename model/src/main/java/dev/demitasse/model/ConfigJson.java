@@ -1,0 +1,141 @@
+package dev.demitasse.model;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.OptionalInt;
+
+/** A config.json with accessors that say which key of which file is wrong. */
+public final class ConfigJson {
+    private static final ObjectMapper JSON = new ObjectMapper();
+    private static final long MAXIMUM_BYTES = 16 << 20;
+
+    private final Path path;
+    private final JsonNode root;
+
+    public ConfigJson(Path path, JsonNode root) {
+        this.path = path;
+        this.root = root;
+    }
+
+    public static ConfigJson read(Path path) throws IOException {
+        if (Files.size(path) > MAXIMUM_BYTES) {
+            throw new MalformedModelException(path, "a config.json of over 16 MB", "check that it is one");
+        }
+        return parse(path, Files.readString(path));
+    }
+
+    /** Parses {@code text}, which stands in {@code path}. */
+    public static ConfigJson parse(Path path, String text) {
+        try {
+            JsonNode root = JSON.readTree(text);
+            if (root == null || !root.isObject()) {
+                throw new MalformedModelException(path, "not a JSON object", "check that it is a config.json");
+            }
+            return new ConfigJson(path, root);
+        } catch (JsonProcessingException e) {
+            throw new MalformedModelException(
+                    path, "not JSON: " + e.getOriginalMessage(), "check that it is a config.json", e);
+        }
+    }
+
+    public Path path() {
+        return path;
+    }
+
+    public boolean has(String key) {
+        return root.hasNonNull(key);
+    }
+
+    /** The value, if it is there and not null. */
+    public JsonNode node(String key) {
+        return root.path(key);
+    }
+
+    /** A whole number above 0. */
+    public int size(String key) {
+        JsonNode value = root.path(key);
+        if (value.isMissingNode() || value.isNull()) {
+            throw malformed(key, "is missing");
+        }
+        if (!value.isIntegralNumber() || !value.canConvertToInt() || value.intValue() < 1) {
+            throw malformed(key, "must be a whole number from 1 to 2147483647, is " + value);
+        }
+        return value.intValue();
+    }
+
+    public int size(String key, int otherwise) {
+        return has(key) ? size(key) : otherwise;
+    }
+
+    public double number(String key, double otherwise) {
+        JsonNode value = root.path(key);
+        if (value.isMissingNode() || value.isNull()) {
+            return otherwise;
+        }
+        if (!value.isNumber()) {
+            throw malformed(key, "must be a number, is " + value);
+        }
+        return value.doubleValue();
+    }
+
+    public boolean flag(String key, boolean otherwise) {
+        JsonNode value = root.path(key);
+        if (value.isMissingNode() || value.isNull()) {
+            return otherwise;
+        }
+        if (!value.isBoolean()) {
+            throw malformed(key, "must be true or false, is " + value);
+        }
+        return value.booleanValue();
+    }
+
+    public String text(String key, String otherwise) {
+        JsonNode value = root.path(key);
+        return value.isTextual() ? value.textValue() : otherwise;
+    }
+
+    /** A list of strings, or nothing. */
+    public List<String> texts(String key) {
+        List<String> texts = new ArrayList<>();
+        root.path(key).forEach(element -> texts.add(element.asText()));
+        return texts;
+    }
+
+    /** {@code bos_token_id}, {@code eos_token_id} (one or a list), {@code pad_token_id}. */
+    public SpecialTokens specialTokens() {
+        List<Integer> eos = new ArrayList<>();
+        JsonNode ends = root.path("eos_token_id");
+        if (ends.isArray()) {
+            ends.forEach(id -> eos.add(id.asInt()));
+        } else if (ends.isInt()) {
+            eos.add(ends.intValue());
+        }
+        return new SpecialTokens(id("bos_token_id"), eos, id("pad_token_id"));
+    }
+
+    private OptionalInt id(String key) {
+        JsonNode value = root.path(key);
+        return value.isInt() && value.intValue() >= 0 ? OptionalInt.of(value.intValue()) : OptionalInt.empty();
+    }
+
+    /** An object inside this one, as {@code rope_scaling}. */
+    public ConfigJson object(String key) {
+        JsonNode value = root.path(key);
+        if (!value.isObject()) {
+            throw malformed(key, "must be an object, is " + value);
+        }
+        return new ConfigJson(path, value);
+    }
+
+    /** An error about {@code key}. */
+    public MalformedModelException malformed(String key, String problem) {
+        return new MalformedModelException(
+                path, "'" + key + "' " + problem, "check that the file belongs to the model");
+    }
+}

@@ -1,0 +1,62 @@
+package dev.demitasse.model;
+
+import dev.demitasse.model.gguf.GgufMetadata;
+import java.util.List;
+import java.util.stream.Collectors;
+
+/** Every family that Demitasse knows. */
+public final class Families {
+    private static final List<Family> ALL = List.of(new Llama(), new Mistral());
+
+    private Families() {}
+
+    public static List<Family> all() {
+        return ALL;
+    }
+
+    /** Reads a config.json by the family that its {@code architectures} names. */
+    public static ModelConfig read(ConfigJson json) {
+        List<String> architectures = json.texts("architectures");
+        Family family = ALL.stream()
+                .filter(candidate -> architectures.stream().anyMatch(candidate.architectures()::contains))
+                .findFirst()
+                .orElseThrow(() ->
+                        json.malformed("architectures", "is %s; Demitasse knows %s".formatted(architectures, known())));
+        try {
+            return family.read(json);
+        } catch (IllegalArgumentException | ArithmeticException e) {
+            throw new MalformedModelException(
+                    json.path(), "impossible sizes: " + e.getMessage(), "check that the file belongs to the model", e);
+        }
+    }
+
+    /** Reads GGUF metadata by the family that {@code general.architecture} names. */
+    public static ModelConfig read(GgufMetadata metadata) {
+        String architecture = metadata.text("general.architecture").orElse("");
+        Family family = ALL.stream()
+                .filter(candidate -> candidate.ggufArchitecture().equals(architecture))
+                .findFirst()
+                .orElseThrow(() -> metadata.malformed(
+                        "general.architecture",
+                        "is '%s'; Demitasse knows %s"
+                                .formatted(
+                                        architecture,
+                                        ALL.stream()
+                                                .map(Family::ggufArchitecture)
+                                                .distinct()
+                                                .toList())));
+        try {
+            return family.readGguf(metadata);
+        } catch (IllegalArgumentException | ArithmeticException e) {
+            throw new MalformedModelException(
+                    metadata.path(), "impossible sizes: " + e.getMessage(), "the file was written wrongly", e);
+        }
+    }
+
+    private static String known() {
+        return ALL.stream()
+                .flatMap(family -> family.architectures().stream())
+                .sorted()
+                .collect(Collectors.joining(", "));
+    }
+}

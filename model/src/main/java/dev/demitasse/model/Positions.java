@@ -1,0 +1,37 @@
+package dev.demitasse.model;
+
+/** How positions enter attention. */
+public sealed interface Positions {
+    /**
+     * Rotary embedding (Su et al., arXiv:2104.09864): pairs of a query's or key's dimensions turn by position · frequency.
+     *
+     * @param dimensions how many of a head's dimensions rotate; even
+     * @param base the first frequency's base, {@code rope_theta}
+     * @param scaling how frequencies are changed for contexts beyond the trained one
+     * @param pairing which two dimensions form a pair
+     */
+    record Rotary(int dimensions, double base, RopeScaling scaling, Pairing pairing) implements Positions {
+        public Rotary {
+            if (dimensions < 2 || dimensions % 2 != 0 || !(base > 0)) {
+                throw new IllegalArgumentException("rotary dimensions " + dimensions + ", base " + base);
+            }
+        }
+
+        /** Angle per position of each pair, {@code [dimensions / 2]}, scaling applied. */
+        public double[] frequencies() {
+            double[] frequencies = new double[dimensions / 2];
+            for (int pair = 0; pair < frequencies.length; pair++) {
+                frequencies[pair] = scaling.scale(Math.pow(base, -2.0 * pair / dimensions));
+            }
+            return frequencies;
+        }
+    }
+
+    /** Which two dimensions of a head rotate together. */
+    enum Pairing {
+        /** i and i + dimensions/2, as Hugging Face checkpoints of Llama hold them. */
+        HALVES,
+        /** 2i and 2i + 1, as GGUF files of Llama hold them: q and k rows permuted, the same function. */
+        INTERLEAVED
+    }
+}

@@ -1,0 +1,71 @@
+package dev.demitasse.model.files;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+
+/**
+ * A file that is written under a temporary name beside its place and moved there when it is whole, so that neither a
+ * crash nor a full disk leaves half of it, and a reader that has the old one mapped keeps it.
+ */
+public final class AtomicFile implements AutoCloseable {
+    private final Path target;
+    private final Path temporary;
+    private final FileChannel channel;
+
+    private AtomicFile(Path target, Path temporary, FileChannel channel) {
+        this.target = target;
+        this.temporary = temporary;
+        this.channel = channel;
+    }
+
+    /** Folders above {@code target} are made. */
+    public static AtomicFile create(Path target) throws IOException {
+        Path place = target.toAbsolutePath();
+        Path folder = place.getParent();
+        Files.createDirectories(folder);
+        Path temporary = Files.createTempFile(folder, "." + place.getFileName() + ".", ".part");
+        return new AtomicFile(
+                place, temporary, FileChannel.open(temporary, StandardOpenOption.READ, StandardOpenOption.WRITE));
+    }
+
+    /** Writes a whole file at once. */
+    public static void write(Path target, byte[] content) throws IOException {
+        try (AtomicFile file = create(target)) {
+            ByteBuffer buffer = ByteBuffer.wrap(content);
+            while (buffer.hasRemaining()) {
+                file.channel.write(buffer);
+            }
+            file.commit();
+        }
+    }
+
+    /** Writes a whole UTF-8 text at once. */
+    public static void write(Path target, String content) throws IOException {
+        write(target, content.getBytes(StandardCharsets.UTF_8));
+    }
+
+    /** Where to write to; positions start at 0. */
+    public FileChannel channel() {
+        return channel;
+    }
+
+    /** Puts the file in its place. */
+    public void commit() throws IOException {
+        channel.force(true);
+        channel.close();
+        Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+    }
+
+    /** Drops the file unless it was committed. */
+    @Override
+    public void close() throws IOException {
+        channel.close();
+        Files.deleteIfExists(temporary);
+    }
+}

@@ -1,0 +1,138 @@
+package dev.demitasse.model.format;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.util.Locale;
+
+/** One number per element. */
+public enum ScalarFormat implements TensorFormat {
+    F32(4),
+    F16(2),
+    BF16(2),
+    F64(8),
+    I64(8),
+    I32(4),
+    I16(2),
+    I8(1),
+    U8(1),
+    BOOL(1);
+
+    /** Little-endian views without an alignment demand: files do not always keep it. */
+    static final ValueLayout.OfFloat LITTLE_FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+    static final ValueLayout.OfShort LITTLE_SHORT = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    static final ValueLayout.OfInt LITTLE_INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    static final ValueLayout.OfLong LITTLE_LONG = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    static final ValueLayout.OfDouble LITTLE_DOUBLE =
+            ValueLayout.JAVA_DOUBLE_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+    private final int bytes;
+
+    ScalarFormat(int bytes) {
+        this.bytes = bytes;
+    }
+
+    @Override
+    public String id() {
+        return name().toLowerCase(Locale.ROOT);
+    }
+
+    @Override
+    public int blockSize() {
+        return 1;
+    }
+
+    @Override
+    public int bytesPerBlock() {
+        return bytes;
+    }
+
+    /** Whether it is a floating-point type, which weights may have. */
+    public boolean floating() {
+        return switch (this) {
+            case F64, F32, F16, BF16 -> true;
+            case I64, I32, I16, I8, U8, BOOL -> false;
+        };
+    }
+
+    @Override
+    public void decode(MemorySegment source, long offset, float[] target, int at, int count) {
+        switch (this) {
+            case F32 -> MemorySegment.copy(source, LITTLE_FLOAT, offset, target, at, count);
+            case F16 -> {
+                for (int i = 0; i < count; i++) {
+                    target[at + i] = Float.float16ToFloat(source.get(LITTLE_SHORT, offset + 2L * i));
+                }
+            }
+            case BF16 -> {
+                for (int i = 0; i < count; i++) {
+                    target[at + i] = Float.intBitsToFloat(source.get(LITTLE_SHORT, offset + 2L * i) << 16);
+                }
+            }
+            case F64 -> {
+                for (int i = 0; i < count; i++) {
+                    target[at + i] = (float) source.get(LITTLE_DOUBLE, offset + 8L * i);
+                }
+            }
+            case I64 -> {
+                for (int i = 0; i < count; i++) {
+                    target[at + i] = source.get(LITTLE_LONG, offset + 8L * i);
+                }
+            }
+            case I32 -> {
+                for (int i = 0; i < count; i++) {
+                    target[at + i] = source.get(LITTLE_INT, offset + 4L * i);
+                }
+            }
+            case I16 -> {
+                for (int i = 0; i < count; i++) {
+                    target[at + i] = source.get(LITTLE_SHORT, offset + 2L * i);
+                }
+            }
+            case I8 -> {
+                for (int i = 0; i < count; i++) {
+                    target[at + i] = source.get(ValueLayout.JAVA_BYTE, offset + i);
+                }
+            }
+            case U8, BOOL -> {
+                for (int i = 0; i < count; i++) {
+                    target[at + i] = source.get(ValueLayout.JAVA_BYTE, offset + i) & 0xff;
+                }
+            }
+        }
+    }
+
+    @Override
+    public void encode(float[] source, int at, int count, MemorySegment target, long offset) {
+        switch (this) {
+            case F32 -> MemorySegment.copy(source, at, target, LITTLE_FLOAT, offset, count);
+            case F16 -> {
+                for (int i = 0; i < count; i++) {
+                    target.set(LITTLE_SHORT, offset + 2L * i, Float.floatToFloat16(source[at + i]));
+                }
+            }
+            case BF16 -> {
+                for (int i = 0; i < count; i++) {
+                    target.set(LITTLE_SHORT, offset + 2L * i, toBfloat16(source[at + i]));
+                }
+            }
+            case F64 -> {
+                for (int i = 0; i < count; i++) {
+                    target.set(LITTLE_DOUBLE, offset + 8L * i, source[at + i]);
+                }
+            }
+            case I64, I32, I16, I8, U8, BOOL ->
+                throw new IllegalArgumentException(id() + " does not hold floats; write its bytes");
+        }
+    }
+
+    /** Rounds to nearest, ties to even; a NaN stays one. */
+    static short toBfloat16(float value) {
+        int bits = Float.floatToRawIntBits(value);
+        if (Float.isNaN(value)) {
+            return (short) (bits >>> 16 | 0x40);
+        }
+        return (short) (bits + 0x7fff + (bits >>> 16 & 1) >>> 16);
+    }
+}

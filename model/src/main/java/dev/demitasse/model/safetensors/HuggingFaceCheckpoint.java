@@ -1,0 +1,175 @@
+package dev.demitasse.model.safetensors;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.demitasse.model.Checkpoint;
+import dev.demitasse.model.ConfigJson;
+import dev.demitasse.model.Families;
+import dev.demitasse.model.InvalidRequestException;
+import dev.demitasse.model.MalformedModelException;
+import dev.demitasse.model.ModelConfig;
+import dev.demitasse.model.Role;
+import dev.demitasse.model.Tensor;
+import dev.demitasse.model.TensorKey;
+import dev.demitasse.model.TensorKey.Part;
+import dev.demitasse.model.format.ScalarFormat;
+import dev.demitasse.model.tokenizer.Tokenizer;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeSet;
+
+/**
+ * A folder in Hugging Face layout: config.json, model.safetensors or its shards with an index, tokenizer.json.
+ * INT8 weights are I8 matrices with a {@code weight_scale} beside them, as compressed-tensors lays them out; block
+ * formats are U8 matrices of packed rows.
+ */
+public final class HuggingFaceCheckpoint implements Checkpoint {
+    private static final String SINGLE = "model.safetensors";
+    private static final String INDEX = "model.safetensors.index.json";
+
+    private final Path folder;
+    private final ModelConfig config;
+    private final List<SafetensorsFile> files;
+    private final Map<String, Tensor> tensors;
+    private final Optional<Tokenizer> tokenizer;
+
+    private HuggingFaceCheckpoint(
+            Path folder, ModelConfig config, List<SafetensorsFile> files, Optional<Tokenizer> tokenizer) {
+        this.folder = folder;
+        this.config = config;
+        this.files = files;
+        this.tokenizer = tokenizer;
+        this.tensors = new HashMap<>();
+        files.forEach(file -> tensors.putAll(file.tensors()));
+    }
+
+    /**
+     * @throws InvalidRequestException if {@code folder} is not a checkpoint
+     * @throws MalformedModelException if one of its files is broken, or a tensor is missing or of the wrong shape
+     */
+    public static HuggingFaceCheckpoint open(Path folder) throws IOException {
+        Path configFile = folder.resolve("config.json");
+        if (!Files.exists(configFile)) {
+            throw new InvalidRequestException(
+                    folder, "has no config.json", "name a folder in Hugging Face layout, a .gguf or an .onnx");
+        }
+        ModelConfig config = Families.read(ConfigJson.read(configFile));
+        Path tokenizerFile = folder.resolve("tokenizer.json");
+        Optional<Tokenizer> tokenizer = Files.exists(tokenizerFile)
+                ? Optional.of(Tokenizer.ofJson(tokenizerFile, Files.readString(tokenizerFile)))
+                : Optional.empty();
+        List<SafetensorsFile> files = new ArrayList<>();
+        try {
+            for (Path file : weightFiles(folder)) {
+                files.add(SafetensorsFile.open(file));
+            }
+            HuggingFaceCheckpoint checkpoint = new HuggingFaceCheckpoint(folder, config, files, tokenizer);
+            config.tensors().forEach(checkpoint::tensor);
+            return checkpoint;
+        } catch (Throwable e) {
+            files.forEach(SafetensorsFile::close);
+            throw e;
+        }
+    }
+
+    private static List<Path> weightFiles(Path folder) throws IOException {
+        Path index = folder.resolve(INDEX);
+        if (Files.exists(folder.resolve(SINGLE)) || !Files.exists(index)) {
+            return List.of(folder.resolve(SINGLE));
+        }
+        JsonNode map;
+        try {
+            map = new ObjectMapper().readTree(Files.readString(index)).path("weight_map");
+        } catch (com.fasterxml.jackson.core.JsonProcessingException e) {
+            throw new MalformedModelException(index, "not JSON: " + e.getOriginalMessage(), "fetch it again", e);
+        }
+        TreeSet<String> names = new TreeSet<>();
+        for (JsonNode name : map) {
+            names.add(name.asText());
+        }
+        if (names.isEmpty()) {
+            throw new MalformedModelException(index, "its weight_map is empty", "fetch it again");
+        }
+        for (String name : names) {
+            // A shard stands beside its index; a name with a path in it would read somebody else's file.
+            if (name.contains("/") || name.contains("\\") || name.isEmpty() || name.equals("..")) {
+                throw new MalformedModelException(
+                        index, "names a shard outside its folder: '" + name + "'", "do not trust this file");
+            }
+        }
+        return names.stream().map(folder::resolve).toList();
+    }
+
+    @Override
+    public Path path() {
+        return folder;
+    }
+
+    @Override
+    public ModelConfig config() {
+        return config;
+    }
+
+    @Override
+    public boolean has(TensorKey key) {
+        return tensors.containsKey(config.family().names().huggingFace(key));
+    }
+
+    @Override
+    public Tensor tensor(TensorKey key) {
+        if (key.role() == Role.HEAD && config.tiedHead()) {
+            return tensor(new TensorKey(Role.EMBEDDING, key.part(), key.layer()));
+        }
+        String name = config.family().names().huggingFace(key);
+        Tensor tensor = tensors.get(name);
+        if (tensor == null) {
+            throw new MalformedModelException(
+                    folder, "has no tensor '" + name + "'", "fetch the checkpoint again, all its files");
+        }
+        long[] shape = config.shape(key);
+        if (!Arrays.equals(tensor.shape(), shape)) {
+            throw new MalformedModelException(
+                    folder,
+                    "tensor '%s' is %s, config.json asks for %s"
+                            .formatted(name, Arrays.toString(tensor.shape()), Arrays.toString(shape)),
+                    "config.json and weights do not belong together");
+        }
+        if (tensor.format() instanceof ScalarFormat scalar && !scalar.floating() && !integerWeight(key, scalar)) {
+            throw new MalformedModelException(
+                    folder,
+                    "tensor '" + name + "' is " + scalar.id() + ", not a weight",
+                    "a quantized checkpoint of another tool; start from the unquantized one");
+        }
+        return tensor;
+    }
+
+    private boolean integerWeight(TensorKey key, ScalarFormat format) {
+        return format == ScalarFormat.I8 && key.part() == Part.WEIGHT && has(key.part(Part.SCALE));
+    }
+
+    @Override
+    public Optional<Tokenizer> tokenizer() {
+        return tokenizer;
+    }
+
+    @Override
+    public long fileBytes() throws IOException {
+        long bytes = 0;
+        for (SafetensorsFile file : files) {
+            bytes += Files.size(file.path());
+        }
+        return bytes;
+    }
+
+    @Override
+    public void close() {
+        files.forEach(SafetensorsFile::close);
+    }
+}
