@@ -116,6 +116,41 @@ public final class Tensor {
         return values;
     }
 
+    /**
+     * Everything, as whole numbers; of an integer format.
+     *
+     * @throws MalformedModelException if the tensor holds floats
+     */
+    public long[] toLongs() {
+        if (!(format instanceof ScalarFormat scalar) || scalar.floating()) {
+            throw new MalformedModelException(
+                    "tensor '" + name + "'", "is " + format.id() + ", expected whole numbers", "check the file");
+        }
+        long[] values = new long[Math.toIntExact(elements())];
+        for (int i = 0; i < values.length; i++) {
+            values[i] = scalar.decodeInteger(data, (long) i * scalar.bytesPerBlock());
+        }
+        return values;
+    }
+
+    /**
+     * Everything, as ints; of an integer format.
+     *
+     * @throws MalformedModelException if the tensor holds floats, or a number that is not an int
+     */
+    public int[] toInts() {
+        long[] values = toLongs();
+        int[] ints = new int[values.length];
+        for (int i = 0; i < values.length; i++) {
+            ints[i] = (int) values[i];
+            if (ints[i] != values[i]) {
+                throw new MalformedModelException(
+                        "tensor '" + name + "'", "holds %,d, expected ints".formatted(values[i]), "check the file");
+            }
+        }
+        return ints;
+    }
+
     /** The same bytes under another name. */
     public Tensor named(String other) {
         return new Tensor(other, format, shape, data);

@@ -103,6 +103,18 @@ public enum ScalarFormat implements TensorFormat {
         }
     }
 
+    /** The whole number at byte {@code offset} of {@code source}; of an integer type. */
+    public long decodeInteger(MemorySegment source, long offset) {
+        return switch (this) {
+            case I64 -> source.get(LITTLE_LONG, offset);
+            case I32 -> source.get(LITTLE_INT, offset);
+            case I16 -> source.get(LITTLE_SHORT, offset);
+            case I8 -> source.get(ValueLayout.JAVA_BYTE, offset);
+            case U8, BOOL -> source.get(ValueLayout.JAVA_BYTE, offset) & 0xff;
+            case F64, F32, F16, BF16 -> throw new IllegalArgumentException(id() + " holds no whole numbers");
+        };
+    }
+
     @Override
     public void encode(float[] source, int at, int count, MemorySegment target, long offset) {
         switch (this) {

@@ -1,0 +1,46 @@
+package dev.demitasse.model.reference;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Optional;
+import org.junit.jupiter.api.Assumptions;
+
+/**
+ * Reference files too large or not ours to keep in the repository: the folder {@code shared} beside the repository's
+ * root, or {@code -Dshared.dir=…}. A test whose file is absent is skipped, and says so.
+ */
+public final class SharedData {
+    private SharedData() {}
+
+    /** The file or folder {@code relative} of the shared data; without it the calling test is skipped. */
+    public static Path require(String relative) {
+        Optional<Path> found = folder().map(folder -> folder.resolve(relative)).filter(Files::exists);
+        if (found.isEmpty()) {
+            String where = folder().map(Path::toString).orElse("no folder 'shared' beside the repository");
+            String message = "SKIPPED: needs the reference data '%s' (%s); set -Dshared.dir=FOLDER to run this test"
+                    .formatted(relative, where);
+            System.err.println(message);
+            Assumptions.abort(message);
+        }
+        return found.orElseThrow();
+    }
+
+    /** The folder of shared data, if there is one. */
+    public static Optional<Path> folder() {
+        String named = System.getProperty("shared.dir", "");
+        if (!named.isEmpty()) {
+            return Optional.of(Path.of(named).toAbsolutePath()).filter(Files::isDirectory);
+        }
+        // Surefire runs in the module's folder, an IDE perhaps in the root: every folder with a pom.xml may be the
+        // root.
+        for (Path at = Path.of("").toAbsolutePath(); at != null; at = at.getParent()) {
+            if (Files.exists(at.resolve("pom.xml"))) {
+                Path shared = at.resolveSibling("shared");
+                if (Files.isDirectory(shared.resolve("golden"))) {
+                    return Optional.of(shared);
+                }
+            }
+        }
+        return Optional.empty();
+    }
+}
