@@ -1,0 +1,70 @@
+package dev.demitasse.distill;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.demitasse.distill.TrainedModel.ForwardResult;
+import dev.demitasse.model.Checkpoint;
+import dev.demitasse.model.InvalidRequestException;
+import dev.demitasse.model.reference.Golden;
+import dev.demitasse.model.reference.SharedData;
+import java.io.IOException;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class TrainedModelTest {
+    /** Logits and every hidden state equal transformers 4.46.3's, within fp32 reordering (golden README: 5e-5). */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "llama",
+                "llama_tied",
+                "llama_sharded",
+                "llama_bf16",
+                "llama_bias_headdim",
+                "llama_rope_linear",
+                "llama_rope_llama3",
+                "mistral_sliding"
+            })
+    void agreesWithTransformers(String name) throws IOException {
+        Path folder = SharedData.require("golden/" + name);
+        try (Checkpoint checkpoint = Checkpoint.open(folder);
+                TrainedModel model = TrainedModel.open(checkpoint)) {
+            for (Golden.Sequence sequence : Golden.read(folder).sequences()) {
+                ForwardResult ours = model.forward(new int[][] {sequence.inputIds()});
+                assertThat(largestDifference(ours.logits(), sequence.logits()))
+                        .as("logits")
+                        .isLessThan(5e-5);
+                assertThat(ours.hiddenStates()).hasSameSizeAs(sequence.hiddenStates());
+                for (int i = 0; i < ours.hiddenStates().size(); i++) {
+                    assertThat(largestDifference(
+                                    ours.hiddenStates().get(i),
+                                    sequence.hiddenStates().get(i)))
+                            .as("hidden state %d", i)
+                            .isLessThan(5e-5);
+                }
+            }
+        }
+    }
+
+    @Test
+    void namesTheIdThatIsOutsideOfTheVocabulary() throws IOException {
+        try (Checkpoint checkpoint = Checkpoint.open(SharedData.require("golden/llama"))) {
+            assertThatThrownBy(() -> TrainedModel.forward(checkpoint, new int[][] {{1, 2, 99_999}}))
+                    .isInstanceOf(InvalidRequestException.class)
+                    .hasMessageContaining("99999");
+        }
+    }
+
+    private static double largestDifference(float[] ours, float[] theirs) {
+        assertThat(ours).hasSameSizeAs(theirs);
+        double largest = 0;
+        for (int i = 0; i < ours.length; i++) {
+            double difference = Math.abs((double) ours[i] - theirs[i]);
+            largest = Double.isNaN(difference) ? Double.POSITIVE_INFINITY : Math.max(largest, difference);
+        }
+        return largest;
+    }
+}
