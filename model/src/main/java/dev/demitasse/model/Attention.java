@@ -20,6 +20,7 @@ public record Attention(int heads, int keyValueHeads, int headDimension, Set<Rol
             throw new IllegalArgumentException("heads %d, key/value heads %d, head dimension %d, window %d"
                     .formatted(heads, keyValueHeads, headDimension, slidingWindow));
         }
+        Math.multiplyExact(heads, headDimension);
     }
 
     /** Width of all query heads together: columns of the output projection. */
@@ -39,5 +40,9 @@ public record Attention(int heads, int keyValueHeads, int headDimension, Set<Rol
 
     public Attention withHeads(int heads, int keyValueHeads) {
         return new Attention(heads, keyValueHeads, headDimension, biases, slidingWindow);
+    }
+
+    public Attention withBiases(Set<Role> roles) {
+        return new Attention(heads, keyValueHeads, headDimension, roles, slidingWindow);
     }
 }

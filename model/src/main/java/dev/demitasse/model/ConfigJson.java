@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -27,7 +28,7 @@ public final class ConfigJson {
         if (Files.size(path) > MAXIMUM_BYTES) {
             throw new MalformedModelException(path, "a config.json of over 16 MB", "check that it is one");
         }
-        return parse(path, Files.readString(path));
+        return parse(path, new String(Files.readAllBytes(path), StandardCharsets.UTF_8));
     }
 
     /** Parses {@code text}, which stands in {@code path}. */
@@ -81,7 +82,23 @@ public final class ConfigJson {
         if (!value.isNumber()) {
             throw malformed(key, "must be a number, is " + value);
         }
-        return value.doubleValue();
+        double number = value.doubleValue();
+        if (!Double.isFinite(number)) {
+            throw malformed(key, "must be a finite number, is " + value);
+        }
+        return number;
+    }
+
+    /** A list of numbers. */
+    public List<Double> numbers(String key) {
+        List<Double> numbers = new ArrayList<>();
+        for (JsonNode element : root.path(key)) {
+            if (!element.isNumber()) {
+                throw malformed(key, "must be a list of numbers, holds " + element);
+            }
+            numbers.add(element.doubleValue());
+        }
+        return numbers;
     }
 
     public boolean flag(String key, boolean otherwise) {
@@ -112,15 +129,14 @@ public final class ConfigJson {
         List<Integer> eos = new ArrayList<>();
         JsonNode ends = root.path("eos_token_id");
         if (ends.isArray()) {
-            ends.forEach(id -> eos.add(id.asInt()));
-        } else if (ends.isInt()) {
-            eos.add(ends.intValue());
+            ends.forEach(id -> tokenId(id).ifPresent(eos::add));
+        } else {
+            tokenId(ends).ifPresent(eos::add);
         }
-        return new SpecialTokens(id("bos_token_id"), eos, id("pad_token_id"));
+        return new SpecialTokens(tokenId(node("bos_token_id")), eos, tokenId(node("pad_token_id")));
     }
 
-    private OptionalInt id(String key) {
-        JsonNode value = root.path(key);
+    private static OptionalInt tokenId(JsonNode value) {
         return value.isInt() && value.intValue() >= 0 ? OptionalInt.of(value.intValue()) : OptionalInt.empty();
     }
 

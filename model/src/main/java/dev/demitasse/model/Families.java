@@ -14,6 +14,14 @@ public final class Families {
         return ALL;
     }
 
+    /** The family whose {@link Family#id} is {@code id}. */
+    public static Family named(String id) {
+        return ALL.stream()
+                .filter(family -> family.id().equals(id))
+                .findFirst()
+                .orElseThrow(() -> new IllegalArgumentException("no family is called " + id));
+    }
+
     /** Reads a config.json by the family that its {@code architectures} names. */
     public static ModelConfig read(ConfigJson json) {
         List<String> architectures = json.texts("architectures");

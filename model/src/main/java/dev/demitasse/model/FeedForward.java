@@ -23,4 +23,8 @@ public record FeedForward(int intermediateSize, Activation activation, boolean b
     public FeedForward withIntermediateSize(int size) {
         return new FeedForward(size, activation, bias);
     }
+
+    public FeedForward withBias(boolean other) {
+        return new FeedForward(intermediateSize, activation, other);
+    }
 }

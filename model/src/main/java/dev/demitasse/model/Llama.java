@@ -1,5 +1,6 @@
 package dev.demitasse.model;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -7,7 +8,6 @@ import dev.demitasse.model.FeedForward.Activation;
 import dev.demitasse.model.Positions.Pairing;
 import dev.demitasse.model.Positions.Rotary;
 import dev.demitasse.model.gguf.GgufMetadata;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -98,9 +98,21 @@ final class Llama implements Family {
                         scaling.number("low_freq_factor", 1),
                         scaling.number("high_freq_factor", 4),
                         scaling.size("original_max_position_embeddings"));
+            case "longrope" -> longRope(json, scaling);
             default ->
-                throw json.malformed("rope_scaling", "is of type '" + type + "'; Demitasse knows linear, llama3");
+                throw json.malformed(
+                        "rope_scaling", "is of type '" + type + "'; Demitasse knows linear, llama3, longrope");
         };
+    }
+
+    /** One list of factors for every length; longrope proper changes them with the length. */
+    private static RopeScaling longRope(ConfigJson json, ConfigJson scaling) {
+        List<Double> factors = scaling.numbers("long_factor");
+        int original = scaling.size("original_max_position_embeddings", json.size("max_position_embeddings", 1));
+        if (!factors.equals(scaling.numbers("short_factor")) || original != json.size("max_position_embeddings", 1)) {
+            throw json.malformed("rope_scaling", "changes with the length of the text, which Demitasse does not know");
+        }
+        return new RopeScaling.Factors(factors);
     }
 
     @Override
@@ -135,7 +147,7 @@ final class Llama implements Family {
         }
         if (config.positions() instanceof Rotary rotary) {
             json.put("rope_theta", rotary.base());
-            json.set("rope_scaling", writeScaling(rotary.scaling()));
+            json.set("rope_scaling", writeScaling(config, rotary.scaling()));
         }
         SpecialTokens special = config.specialTokens();
         special.bos().ifPresent(id -> json.put("bos_token_id", id));
@@ -149,7 +161,7 @@ final class Llama implements Family {
         return json;
     }
 
-    private static com.fasterxml.jackson.databind.JsonNode writeScaling(RopeScaling scaling) {
+    private static JsonNode writeScaling(ModelConfig config, RopeScaling scaling) {
         ObjectNode json = JsonNodeFactory.instance.objectNode();
         return switch (scaling) {
             case RopeScaling.None none -> JsonNodeFactory.instance.nullNode();
@@ -160,6 +172,12 @@ final class Llama implements Family {
                         .put("low_freq_factor", llama3.lowFrequencyFactor())
                         .put("high_freq_factor", llama3.highFrequencyFactor())
                         .put("original_max_position_embeddings", llama3.originalMaximumPositions());
+            case RopeScaling.Factors list -> {
+                json.put("rope_type", "longrope");
+                list.factors().forEach(json.putArray("short_factor")::add);
+                list.factors().forEach(json.putArray("long_factor")::add);
+                yield json.put("original_max_position_embeddings", config.maximumPositions());
+            }
         };
     }
 
@@ -170,11 +188,11 @@ final class Llama implements Family {
 
     @Override
     public ModelConfig readGguf(GgufMetadata metadata) {
-        throw new UnsupportedOperationException("not written yet");
+        return LlamaGguf.read(metadata);
     }
 
     @Override
     public Map<String, Object> writeGguf(ModelConfig config) {
-        return new LinkedHashMap<>(Map.of("llama.block_count", List.of()));
+        return LlamaGguf.write(config);
     }
 }

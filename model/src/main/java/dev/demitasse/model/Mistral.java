@@ -7,6 +7,9 @@ import java.util.Set;
 
 /** Mistral 7B and Danube (arXiv:2310.06825): Llama whose attention may see a sliding window only. */
 final class Mistral implements Family {
+    /** Beyond llama.cpp, which runs these models with full attention; it skips keys that it does not know. */
+    static final String SLIDING_WINDOW = "llama.attention.sliding_window";
+
     private static final Llama LLAMA = new Llama();
 
     @Override
@@ -53,6 +56,10 @@ final class Mistral implements Family {
 
     @Override
     public Map<String, Object> writeGguf(ModelConfig config) {
-        return LLAMA.writeGguf(config);
+        Map<String, Object> values = LLAMA.writeGguf(config);
+        if (config.attention().slidingWindow() != Attention.FULL) {
+            values.put(SLIDING_WINDOW, config.attention().slidingWindow());
+        }
+        return values;
     }
 }

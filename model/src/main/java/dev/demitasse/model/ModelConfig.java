@@ -3,6 +3,7 @@ package dev.demitasse.model;
 import dev.demitasse.model.TensorKey.Part;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
 
 /**
  * Everything that the CPU runtime, the trainer and the ONNX writer need to know of a decoder.
@@ -31,87 +32,107 @@ public record ModelConfig(
         int maximumPositions,
         boolean tiedHead,
         SpecialTokens specialTokens) {
+    /** Far above any model, and low enough that a wrong number does not exhaust the memory. */
+    private static final int MAXIMUM_LAYERS = 16_384;
 
     public ModelConfig {
         if (vocabularySize < 1 || hiddenSize < 1 || layers < 1 || maximumPositions < 1) {
             throw new IllegalArgumentException("vocab_size %d, hidden_size %d, layers %d, positions %d"
                     .formatted(vocabularySize, hiddenSize, layers, maximumPositions));
         }
+        if (layers > MAXIMUM_LAYERS) {
+            throw new IllegalArgumentException("%,d layers, over %,d".formatted(layers, MAXIMUM_LAYERS));
+        }
+        if (positions instanceof Positions.Rotary rotary && rotary.dimensions() > attention.headDimension()) {
+            throw new IllegalArgumentException(
+                    "%d rotary dimensions in heads of %d".formatted(rotary.dimensions(), attention.headDimension()));
+        }
+    }
+
+    public ModelConfig withVocabularySize(int size) {
+        return copy(fields -> fields.vocabularySize = size);
     }
 
     public ModelConfig withHiddenSize(int size) {
-        return new ModelConfig(
-                family,
-                vocabularySize,
-                size,
-                layers,
-                attention,
-                feedForward,
-                norm,
-                positions,
-                maximumPositions,
-                tiedHead,
-                specialTokens);
+        return copy(fields -> fields.hiddenSize = size);
     }
 
     public ModelConfig withLayers(int count) {
-        return new ModelConfig(
-                family,
-                vocabularySize,
-                hiddenSize,
-                count,
-                attention,
-                feedForward,
-                norm,
-                positions,
-                maximumPositions,
-                tiedHead,
-                specialTokens);
+        return copy(fields -> fields.layers = count);
     }
 
     public ModelConfig withAttention(Attention other) {
-        return new ModelConfig(
-                family,
-                vocabularySize,
-                hiddenSize,
-                layers,
-                other,
-                feedForward,
-                norm,
-                positions,
-                maximumPositions,
-                tiedHead,
-                specialTokens);
+        return copy(fields -> fields.attention = other);
     }
 
     public ModelConfig withFeedForward(FeedForward other) {
-        return new ModelConfig(
-                family,
-                vocabularySize,
-                hiddenSize,
-                layers,
-                attention,
-                other,
-                norm,
-                positions,
-                maximumPositions,
-                tiedHead,
-                specialTokens);
+        return copy(fields -> fields.feedForward = other);
     }
 
     public ModelConfig withPositions(Positions other) {
-        return new ModelConfig(
-                family,
-                vocabularySize,
-                hiddenSize,
-                layers,
-                attention,
-                feedForward,
-                norm,
-                other,
-                maximumPositions,
-                tiedHead,
-                specialTokens);
+        return copy(fields -> fields.positions = other);
+    }
+
+    public ModelConfig withMaximumPositions(int count) {
+        return copy(fields -> fields.maximumPositions = count);
+    }
+
+    public ModelConfig withTiedHead(boolean tied) {
+        return copy(fields -> fields.tiedHead = tied);
+    }
+
+    public ModelConfig withSpecialTokens(SpecialTokens other) {
+        return copy(fields -> fields.specialTokens = other);
+    }
+
+    private ModelConfig copy(Consumer<Fields> change) {
+        Fields fields = new Fields(this);
+        change.accept(fields);
+        return fields.toConfig();
+    }
+
+    /** The components that a copy may change, while it is made. */
+    private static final class Fields {
+        private final Family family;
+        private final Norm norm;
+        private int vocabularySize;
+        private int hiddenSize;
+        private int layers;
+        private Attention attention;
+        private FeedForward feedForward;
+        private Positions positions;
+        private int maximumPositions;
+        private boolean tiedHead;
+        private SpecialTokens specialTokens;
+
+        Fields(ModelConfig config) {
+            family = config.family;
+            norm = config.norm;
+            vocabularySize = config.vocabularySize;
+            hiddenSize = config.hiddenSize;
+            layers = config.layers;
+            attention = config.attention;
+            feedForward = config.feedForward;
+            positions = config.positions;
+            maximumPositions = config.maximumPositions;
+            tiedHead = config.tiedHead;
+            specialTokens = config.specialTokens;
+        }
+
+        ModelConfig toConfig() {
+            return new ModelConfig(
+                    family,
+                    vocabularySize,
+                    hiddenSize,
+                    layers,
+                    attention,
+                    feedForward,
+                    norm,
+                    positions,
+                    maximumPositions,
+                    tiedHead,
+                    specialTokens);
+        }
     }
 
     /** Whether the module of {@code role} adds a bias. */

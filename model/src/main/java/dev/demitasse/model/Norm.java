@@ -6,5 +6,11 @@ public sealed interface Norm {
     double epsilon();
 
     /** x / sqrt(mean(x²) + epsilon) · weight (Zhang and Sennrich, arXiv:1910.07467). */
-    record Rms(double epsilon) implements Norm {}
+    record Rms(double epsilon) implements Norm {
+        public Rms {
+            if (!(epsilon >= 0) || epsilon > 1) {
+                throw new IllegalArgumentException("norm epsilon " + epsilon);
+            }
+        }
+    }
 }

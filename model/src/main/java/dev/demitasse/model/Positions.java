@@ -12,8 +12,12 @@ public sealed interface Positions {
      */
     record Rotary(int dimensions, double base, RopeScaling scaling, Pairing pairing) implements Positions {
         public Rotary {
-            if (dimensions < 2 || dimensions % 2 != 0 || !(base > 0)) {
+            if (dimensions < 2 || dimensions % 2 != 0 || !(base > 0) || Double.isInfinite(base)) {
                 throw new IllegalArgumentException("rotary dimensions " + dimensions + ", base " + base);
+            }
+            if (scaling instanceof RopeScaling.Factors list && list.factors().size() != dimensions / 2) {
+                throw new IllegalArgumentException("%d rotary dimensions, but %d frequency factors"
+                        .formatted(dimensions, list.factors().size()));
             }
         }
 
@@ -21,9 +25,30 @@ public sealed interface Positions {
         public double[] frequencies() {
             double[] frequencies = new double[dimensions / 2];
             for (int pair = 0; pair < frequencies.length; pair++) {
-                frequencies[pair] = scaling.scale(Math.pow(base, -2.0 * pair / dimensions));
+                frequencies[pair] = scaling.scale(unscaled(pair), pair);
             }
             return frequencies;
+        }
+
+        /** What scaling divides the frequency of each pair by, {@code [dimensions / 2]}. */
+        public double[] factors() {
+            double[] factors = frequencies();
+            for (int pair = 0; pair < factors.length; pair++) {
+                factors[pair] = unscaled(pair) / factors[pair];
+            }
+            return factors;
+        }
+
+        private double unscaled(int pair) {
+            return Math.pow(base, -2.0 * pair / dimensions);
+        }
+
+        public Rotary withScaling(RopeScaling other) {
+            return new Rotary(dimensions, base, other, pairing);
+        }
+
+        public Rotary withPairing(Pairing other) {
+            return new Rotary(dimensions, base, scaling, other);
         }
     }
 

@@ -84,12 +84,22 @@ public final class Tensor {
 
     /** Length of the last dimension. */
     public int columns() {
-        return shape.length == 0 ? 1 : Math.toIntExact(shape[shape.length - 1]);
+        return shape.length == 0 ? 1 : index(shape[shape.length - 1]);
     }
 
     /** Product of all dimensions but the last. */
     public int rows() {
-        return columns() == 0 ? 0 : Math.toIntExact(elements() / columns());
+        return columns() == 0 ? 0 : index(elements() / columns());
+    }
+
+    private int index(long count) {
+        if (count > Integer.MAX_VALUE) {
+            throw new MalformedModelException(
+                    "tensor '" + name + "'",
+                    "has the shape " + Arrays.toString(shape) + ", too long in one dimension",
+                    "check the file; rows and columns go up to 2147483647");
+        }
+        return (int) count;
     }
 
     /** Bytes from one row's start to the next's. */
@@ -109,7 +119,7 @@ public final class Tensor {
 
     /** Everything, decoded; up to 2³¹ elements. */
     public float[] toFloats() {
-        float[] values = new float[Math.toIntExact(elements())];
+        float[] values = new float[index(elements())];
         for (int row = 0; row < rows(); row++) {
             readRow(row, values, row * columns());
         }
@@ -126,7 +136,7 @@ public final class Tensor {
             throw new MalformedModelException(
                     "tensor '" + name + "'", "is " + format.id() + ", expected whole numbers", "check the file");
         }
-        long[] values = new long[Math.toIntExact(elements())];
+        long[] values = new long[index(elements())];
         for (int i = 0; i < values.length; i++) {
             values[i] = scalar.decodeInteger(data, (long) i * scalar.bytesPerBlock());
         }

@@ -2,6 +2,8 @@ package dev.demitasse.model.gguf;
 
 import dev.demitasse.model.MalformedModelException;
 import java.nio.file.Path;
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -13,7 +15,12 @@ import java.util.OptionalInt;
  */
 public record GgufMetadata(Path path, Map<String, Object> values) {
     public GgufMetadata {
-        values = Map.copyOf(values);
+        values = Collections.unmodifiableMap(new LinkedHashMap<>(values));
+    }
+
+    /** Whether the key is there, whatever its value. */
+    public boolean has(String key) {
+        return values.containsKey(key);
     }
 
     /** A whole number above 0. */
@@ -37,12 +44,16 @@ public record GgufMetadata(Path path, Map<String, Object> values) {
     }
 
     public double number(String key, double otherwise) {
-        return switch (values.get(key)) {
+        double number = switch (values.get(key)) {
             case null -> otherwise;
-            case Double number -> number;
-            case Long number -> number;
+            case Double floating -> floating;
+            case Long whole -> whole;
             case Object other -> throw malformed(key, "must be a number, is " + describe(other));
         };
+        if (!Double.isFinite(number)) {
+            throw malformed(key, "must be a finite number, is " + number);
+        }
+        return number;
     }
 
     public boolean flag(String key, boolean otherwise) {
@@ -91,6 +102,9 @@ public record GgufMetadata(Path path, Map<String, Object> values) {
     }
 
     private static String describe(Object value) {
+        if (value instanceof List<?> list) {
+            return "an array of " + list.size();
+        }
         String text = value.toString();
         return text.length() > 60 ? text.substring(0, 60) + "…" : text;
     }

@@ -4,6 +4,9 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.demitasse.model.ModelConfig;
+import dev.demitasse.model.Positions.Pairing;
+import dev.demitasse.model.Role;
+import dev.demitasse.model.RotaryRows;
 import dev.demitasse.model.Tensor;
 import dev.demitasse.model.TensorKey;
 import dev.demitasse.model.TensorKey.Part;
@@ -29,19 +32,27 @@ public final class CheckpointWriter implements AutoCloseable {
 
     private final Path folder;
     private final ModelConfig config;
+    private final Optional<Tokenizer> tokenizer;
     private final Map<TensorKey, TensorFormat> formats;
     private final SafetensorsWriter weights;
 
     private CheckpointWriter(
-            Path folder, ModelConfig config, Map<TensorKey, TensorFormat> formats, SafetensorsWriter weights) {
+            Path folder,
+            ModelConfig config,
+            Optional<Tokenizer> tokenizer,
+            Map<TensorKey, TensorFormat> formats,
+            SafetensorsWriter weights) {
         this.folder = folder;
         this.config = config;
+        this.tokenizer = tokenizer;
         this.formats = formats;
         this.weights = weights;
     }
 
     /**
      * @param folder is made if need be
+     * @param config of the tensors that will be written; where it pairs rotary dimensions as GGUF does, rows of q and k
+     *     are put into Hugging Face's order on the way
      * @param tokenizer is copied into the folder
      * @param format the format of each of {@link ModelConfig#tensors}; for {@link ScalarFormat#I8} a SCALE tensor is
      *     expected as well
@@ -60,24 +71,26 @@ public final class CheckpointWriter implements AutoCloseable {
         Map<String, Slot> slots = new LinkedHashMap<>();
         formats.forEach((key, chosen) ->
                 slots.put(config.family().names().huggingFace(key), new Slot(chosen, config.shape(key))));
-        if (tokenizer.isPresent()) {
-            AtomicFile.write(folder.resolve("tokenizer.json"), tokenizer.get().json());
-        }
         return new CheckpointWriter(
                 folder,
                 config,
+                tokenizer,
                 formats,
                 SafetensorsWriter.create(folder.resolve("model.safetensors"), slots, Map.of("format", "pt")));
     }
 
     /** Writes a tensor, converted to its slot's format. */
     public void write(TensorKey key, Tensor tensor) throws IOException {
-        weights.write(config.family().names().huggingFace(key), tensor);
+        Tensor ordered = RotaryRows.rotate(key.role()) ? RotaryRows.inOrder(tensor, config, Pairing.HALVES) : tensor;
+        weights.write(config.family().names().huggingFace(key), ordered);
     }
 
     /** Completes the folder; every tensor must have been written. */
     public void commit() throws IOException {
         weights.commit();
+        if (tokenizer.isPresent()) {
+            AtomicFile.write(folder.resolve("tokenizer.json"), tokenizer.get().json());
+        }
         ObjectNode json = config.family().write(config);
         json.put("torch_dtype", torchType());
         quantization().ifPresent(quantization -> json.set("quantization_config", quantization));
@@ -86,7 +99,7 @@ public final class CheckpointWriter implements AutoCloseable {
 
     /** The type of what is not quantized, as transformers names it. */
     private String torchType() {
-        TensorFormat format = formats.get(TensorKey.weight(dev.demitasse.model.Role.FINAL_NORM));
+        TensorFormat format = formats.get(TensorKey.weight(Role.FINAL_NORM));
         if (format == ScalarFormat.BF16) {
             return "bfloat16";
         }
