@@ -1,0 +1,19 @@
+package dev.demitasse.infer;
+
+import dev.demitasse.model.ModelConfig;
+
+/** A model that continues a sequence token by token. */
+public interface LanguageModel extends AutoCloseable {
+    ModelConfig config();
+
+    /** An empty sequence of up to {@code capacity} tokens. */
+    Session newSession(int capacity);
+
+    /** {@link Session#forward} of one of this model's sessions. */
+    default float[] forward(Session session, int[] tokens, Logits keep) {
+        return session.forward(tokens, keep);
+    }
+
+    @Override
+    void close();
+}

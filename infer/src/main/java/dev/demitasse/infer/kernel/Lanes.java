@@ -1,0 +1,37 @@
+package dev.demitasse.infer.kernel;
+
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorShape;
+import jdk.incubator.vector.VectorSpecies;
+
+/**
+ * The vector shapes every kernel uses: floats as wide as the machine prefers (within 128 to 512 bits, so that a block of
+ * 32 elements is whole vectors), and the narrower types with as many lanes.
+ *
+ * <p>To run at another width than the machine's own: {@code -XX:UseAVX=2} (256 bits), {@code -XX:MaxVectorSize=16} (128).
+ */
+public final class Lanes {
+    public static final VectorSpecies<Float> FLOAT = floats();
+    public static final int COUNT = FLOAT.length();
+    public static final VectorSpecies<Integer> INT =
+            VectorSpecies.of(int.class, VectorShape.forBitSize(COUNT * Integer.SIZE));
+    public static final VectorSpecies<Short> SHORT =
+            VectorSpecies.of(short.class, VectorShape.forBitSize(COUNT * Short.SIZE));
+
+    /** As many bytes as floats, or, as no vector is narrower than 64 bits, twice as many: {@link #BYTE_PARTS}. */
+    public static final VectorSpecies<Byte> BYTE =
+            VectorSpecies.of(byte.class, VectorShape.forBitSize(Math.max(64, COUNT * Byte.SIZE)));
+
+    /** How many vectors of floats the bytes of {@link #BYTE} widen to. */
+    public static final int BYTE_PARTS = BYTE.length() / COUNT;
+
+    private Lanes() {}
+
+    private static VectorSpecies<Float> floats() {
+        VectorSpecies<Float> preferred = FloatVector.SPECIES_PREFERRED;
+        if (preferred.vectorBitSize() > 512) {
+            return FloatVector.SPECIES_512;
+        }
+        return preferred.vectorBitSize() < 128 ? FloatVector.SPECIES_128 : preferred;
+    }
+}

@@ -1,0 +1,100 @@
+package dev.demitasse.infer.linear;
+
+import dev.demitasse.infer.kernel.DotProduct;
+import dev.demitasse.infer.kernel.RowDecoder;
+import dev.demitasse.infer.parallel.Workers;
+import dev.demitasse.model.Tensor;
+import dev.demitasse.model.format.ScalarFormat;
+import java.util.Optional;
+
+/** A projection in float arithmetic: weights of any format, decoded a tile at a time, never as a whole. */
+public final class FloatLinear implements Linear {
+    private final Tensor weight;
+    private final float[] bias;
+
+    private FloatLinear(Tensor weight, float[] bias) {
+        this.weight = weight;
+        this.bias = bias;
+    }
+
+    static FloatLinear of(Tensor weight, Optional<Tensor> bias) {
+        return new FloatLinear(weight, biasOf(weight, bias));
+    }
+
+    /** The bias as floats, zeros where there is none. */
+    static float[] biasOf(Tensor weight, Optional<Tensor> bias) {
+        float[] values = bias.map(Tensor::toFloats).orElseGet(() -> new float[weight.rows()]);
+        if (values.length != weight.rows()) {
+            throw new IllegalArgumentException("a bias of %d for %s".formatted(values.length, weight));
+        }
+        return values;
+    }
+
+    @Override
+    public int outputs() {
+        return weight.rows();
+    }
+
+    @Override
+    public int inputs() {
+        return weight.columns();
+    }
+
+    @Override
+    public void multiply(LinearInput x, float[] y, Workers workers) {
+        TileProduct.check(this, x, y);
+        if (x.tokens() <= TileProduct.FEW_TOKENS) {
+            multiplyRows(x, y, workers);
+        } else {
+            TileProduct.run(weight, x.panels(workers), x.tokens(), workers, size -> new Sums(y, size));
+        }
+    }
+
+    private void multiplyRows(LinearInput x, float[] y, Workers workers) {
+        int inputs = inputs();
+        int outputs = outputs();
+        boolean direct = weight.format() == ScalarFormat.F32;
+        workers.worth((long) outputs * inputs * x.tokens()).run(Math.ceilDiv(outputs, TileProduct.TILE), tile -> {
+            float[] decoded = new float[direct ? 0 : inputs];
+            int last = Math.min(outputs, (tile + 1) * TileProduct.TILE);
+            for (int row = tile * TileProduct.TILE; row < last; row++) {
+                if (!direct) {
+                    RowDecoder.decode(weight, row, 0, inputs, decoded, 0);
+                }
+                for (int token = 0; token < x.tokens(); token++) {
+                    float sum = direct
+                            ? DotProduct.of(weight.data(), row * weight.rowBytes(), x.values(), token * inputs, inputs)
+                            : DotProduct.of(decoded, 0, x.values(), token * inputs, inputs);
+                    y[token * outputs + row] = sum + bias[row];
+                }
+            }
+        });
+    }
+
+    /** Float sums of a tile, written with the bias. */
+    private final class Sums implements TileProduct.Sums {
+        private final float[] y;
+        private final float[] blocks;
+
+        Sums(float[] y, int size) {
+            this.y = y;
+            this.blocks = new float[size];
+        }
+
+        @Override
+        public void add(float[] block, int at, boolean first) {
+            TileProduct.addFloats(block, blocks, at, first);
+        }
+
+        @Override
+        public void store(int at, int row, int rows, int token, int tokens) {
+            int outputs = outputs();
+            for (int t = 0; t < tokens; t++) {
+                int to = (token + t) * outputs + row;
+                for (int r = 0; r < rows; r++) {
+                    y[to + r] = blocks[at + r * TileProduct.PANEL + t] + bias[row + r];
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+package dev.demitasse.infer.linear;
+
+import dev.demitasse.infer.kernel.DotProduct;
+import dev.demitasse.infer.kernel.MatrixKernel;
+import dev.demitasse.infer.kernel.RowDecoder;
+import dev.demitasse.infer.parallel.Workers;
+import dev.demitasse.model.Tensor;
+import java.util.Optional;
+
+/**
+ * A projection over 8-bit weights with one scale a row, as ONNX's DynamicQuantizeLinear, MatMulInteger, Cast and Mul
+ * compute it: the input rounded to 8 bits over its whole {@code [tokens, in]}, the products summed as 32-bit integers,
+ * the sum times (scale of the input · scale of the row).
+ *
+ * <p>The integer sums are computed by float multiply-adds, which lose nothing as long as they stay under 2²⁴, that is
+ * over {@link TileProduct#DEPTH} columns; from stretch to stretch they are carried as ints. On x86 that is twice as
+ * fast as multiplying ints, whose vector instruction takes two steps, and needs no instruction Java cannot name.
+ */
+public final class Int8Linear implements Linear {
+    private final Tensor weight;
+    private final float[] scales;
+    private final float[] bias;
+
+    private Int8Linear(Tensor weight, float[] scales, float[] bias) {
+        this.weight = weight;
+        this.scales = scales;
+        this.bias = bias;
+    }
+
+    /**
+     * @param weight I8 codes {@code [out, in]}
+     * @param scales one for each row, {@code [out]}
+     */
+    public static Int8Linear of(Tensor weight, Tensor scales, Optional<Tensor> bias) {
+        if (scales.elements() != weight.rows()) {
+            throw new IllegalArgumentException("%s with scales %s".formatted(weight, scales));
+        }
+        return new Int8Linear(weight, scales.toFloats(), FloatLinear.biasOf(weight, bias));
+    }
+
+    @Override
+    public int outputs() {
+        return weight.rows();
+    }
+
+    @Override
+    public int inputs() {
+        return weight.columns();
+    }
+
+    @Override
+    public void multiply(LinearInput x, float[] y, Workers workers) {
+        TileProduct.check(this, x, y);
+        DynamicQuantization quantized = x.quantized();
+        if (x.tokens() <= TileProduct.FEW_TOKENS) {
+            multiplyRows(quantized, y, workers);
+        } else {
+            TileProduct.run(
+                    weight, quantized.panels(workers), x.tokens(), workers, size -> new Sums(y, quantized.scale(), size));
+        }
+    }
+
+    private void multiplyRows(DynamicQuantization x, float[] y, Workers workers) {
+        int inputs = inputs();
+        int outputs = outputs();
+        int tokens = x.centred().tokens();
+        float[] values = x.centred().values();
+        workers.worth((long) outputs * inputs * tokens).run(Math.ceilDiv(outputs, TileProduct.TILE), tile -> {
+            float[] decoded = new float[inputs];
+            int last = Math.min(outputs, (tile + 1) * TileProduct.TILE);
+            for (int row = tile * TileProduct.TILE; row < last; row++) {
+                RowDecoder.decode(weight, row, 0, inputs, decoded, 0);
+                for (int token = 0; token < tokens; token++) {
+                    int sum = 0;
+                    for (int column = 0; column < inputs; column += TileProduct.DEPTH) {
+                        int depth = Math.min(TileProduct.DEPTH, inputs - column);
+                        sum += (int) DotProduct.of(decoded, column, values, token * inputs + column, depth);
+                    }
+                    y[token * outputs + row] = result(sum, x.scale(), row);
+                }
+            }
+        });
+    }
+
+    private float result(int sum, float inputScale, int row) {
+        return sum * (inputScale * scales[row]) + bias[row];
+    }
+
+    /** Integer sums of a tile. */
+    private final class Sums implements TileProduct.Sums {
+        private final float[] y;
+        private final float inputScale;
+        private final int[] blocks;
+
+        Sums(float[] y, float inputScale, int size) {
+            this.y = y;
+            this.blocks = new int[size];
+            this.inputScale = inputScale;
+        }
+
+        @Override
+        public void add(float[] block, int at, boolean first) {
+            for (int i = 0; i < MatrixKernel.BLOCK; i++) {
+                blocks[at + i] = (int) block[i] + (first ? 0 : blocks[at + i]);
+            }
+        }
+
+        @Override
+        public void store(int at, int row, int rows, int token, int tokens) {
+            int outputs = outputs();
+            for (int t = 0; t < tokens; t++) {
+                int to = (token + t) * outputs + row;
+                for (int r = 0; r < rows; r++) {
+                    y[to + r] = result(blocks[at + r * TileProduct.PANEL + t], inputScale, row + r);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,44 @@
+package dev.demitasse.infer.linear;
+
+import dev.demitasse.infer.parallel.Workers;
+import dev.demitasse.infer.weights.WeightSource;
+import dev.demitasse.model.ModelConfig;
+import dev.demitasse.model.Role;
+import dev.demitasse.model.Tensor;
+import dev.demitasse.model.TensorKey;
+import dev.demitasse.model.TensorKey.Part;
+import dev.demitasse.model.format.ScalarFormat;
+import java.util.Optional;
+
+/** y = x · Wᵀ + b over weights {@code [out, in]} that stay where they are, in the format they are in. */
+public sealed interface Linear permits FloatLinear, Int8Linear {
+    /** The projection of {@code role}, with its bias if the model has one: per layer, or {@link Role#HEAD}. */
+    static Linear load(ModelConfig config, WeightSource source, Role role, int layer) {
+        TensorKey key = new TensorKey(role, Part.WEIGHT, layer);
+        Tensor weight = source.tensor(key);
+        Optional<Tensor> bias =
+                config.hasBias(role) ? Optional.of(source.tensor(key.part(Part.BIAS))) : Optional.empty();
+        return weight.format() == ScalarFormat.I8
+                ? Int8Linear.of(weight, source.tensor(key.part(Part.SCALE)), bias)
+                : of(weight, bias);
+    }
+
+    /** A projection over a weight of any format but I8, which needs scales: {@link Int8Linear#of}. */
+    static Linear of(Tensor weight, Optional<Tensor> bias) {
+        return FloatLinear.of(weight, bias);
+    }
+
+    /** Width of y. */
+    int outputs();
+
+    /** Width of x. */
+    int inputs();
+
+    /** y {@code [tokens, outputs]} = x · Wᵀ + b. */
+    void multiply(LinearInput x, float[] y, Workers workers);
+
+    /** y {@code [tokens, outputs]} = x {@code [tokens, inputs]} · Wᵀ + b, on the JVM's common pool. */
+    default void multiply(float[] x, int tokens, float[] y) {
+        multiply(new LinearInput(x, tokens, inputs()), y, Workers.COMMON);
+    }
+}

@@ -1,0 +1,78 @@
+package dev.demitasse.infer.linear;
+
+import dev.demitasse.infer.kernel.MatrixKernel;
+import dev.demitasse.infer.parallel.Workers;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What one or more projections multiply: x {@code [tokens, width]}. The forms the kernels want it in (tokens in lanes,
+ * quantized to 8 bits) are made once, when first asked for, and shared by all projections of the same input. Used by one
+ * thread; the array must not change meanwhile.
+ */
+public final class LinearInput {
+    private final float[] values;
+    private final int tokens;
+    private final int width;
+    private float @Nullable [] panels;
+    private @Nullable DynamicQuantization quantized;
+
+    /**
+     * @param values at least {@code tokens · width}, row-major
+     */
+    public LinearInput(float[] values, int tokens, int width) {
+        if (tokens < 1 || values.length < (long) tokens * width) {
+            throw new IllegalArgumentException(
+                    "%,d values for %d tokens of %d".formatted(values.length, tokens, width));
+        }
+        this.values = values;
+        this.tokens = tokens;
+        this.width = width;
+    }
+
+    public int tokens() {
+        return tokens;
+    }
+
+    public int width() {
+        return width;
+    }
+
+    /** x, row-major. */
+    float[] values() {
+        return values;
+    }
+
+    /** x as {@code [panel, width, TOKENS]}: tokens in lanes, those past the last token 0. */
+    float[] panels(Workers workers) {
+        if (panels == null) {
+            panels = pack(workers);
+        }
+        return panels;
+    }
+
+    /** x rounded to 8 bits; its {@code centred} codes take x's place in a product of integers. */
+    DynamicQuantization quantized() {
+        if (quantized == null) {
+            quantized = DynamicQuantization.of(values, tokens, width);
+        }
+        return quantized;
+    }
+
+    private float[] pack(Workers workers) {
+        int panelCount = Math.ceilDiv(tokens, MatrixKernel.TOKENS);
+        int panelSize = width * MatrixKernel.TOKENS;
+        float[] packed = new float[Math.multiplyExact(panelCount, panelSize)];
+        workers.worth((long) tokens * width * 4).run(panelCount, panel -> {
+            int first = panel * MatrixKernel.TOKENS;
+            int count = Math.min(MatrixKernel.TOKENS, tokens - first);
+            for (int token = 0; token < count; token++) {
+                int from = (first + token) * width;
+                int to = panel * panelSize + token;
+                for (int k = 0; k < width; k++) {
+                    packed[to + k * MatrixKernel.TOKENS] = values[from + k];
+                }
+            }
+        });
+        return packed;
+    }
+}

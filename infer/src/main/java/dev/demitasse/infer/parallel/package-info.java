@@ -1,0 +1,5 @@
+/** Spreads the parts of a computation over cores. */
+@NullMarked
+package dev.demitasse.infer.parallel;
+
+import org.jspecify.annotations.NullMarked;
