@@ -4,7 +4,6 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorOperators;
 
 /** Σ aᵢ·bᵢ, in four vectors of partial sums, so that one addition need not wait for the one before. */
 public final class DotProduct {
@@ -29,7 +28,7 @@ public final class DotProduct {
         for (; i <= count - Lanes.COUNT; i += Lanes.COUNT) {
             sum0 = floats(a, aAt + i).fma(floats(b, bAt + i), sum0);
         }
-        float sum = sum0.add(sum1).add(sum2.add(sum3)).reduceLanes(VectorOperators.ADD);
+        float sum = Lanes.sum(sum0.add(sum1).add(sum2.add(sum3)));
         for (; i < count; i++) {
             sum = Math.fma(a[aAt + i], b[bAt + i], sum);
         }
@@ -54,7 +53,7 @@ public final class DotProduct {
         for (; i <= count - Lanes.COUNT; i += Lanes.COUNT) {
             sum0 = floats(data, offset + 4L * i).fma(floats(b, bAt + i), sum0);
         }
-        float sum = sum0.add(sum1).add(sum2.add(sum3)).reduceLanes(VectorOperators.ADD);
+        float sum = Lanes.sum(sum0.add(sum1).add(sum2.add(sum3)));
         for (; i < count; i++) {
             sum = Math.fma(data.get(FLOAT, offset + 4L * i), b[bAt + i], sum);
         }

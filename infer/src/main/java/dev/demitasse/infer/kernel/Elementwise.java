@@ -74,7 +74,7 @@ public final class Elementwise {
             power.intoArray(scores, i);
             sums = sums.add(power);
         }
-        float factor = 1 / sums.reduceLanes(VectorOperators.ADD);
+        float factor = 1 / Lanes.sum(sums);
         for (int i = 0; i < padded; i += Lanes.COUNT) {
             FloatVector.fromArray(Lanes.FLOAT, scores, i).mul(factor).intoArray(scores, i);
         }

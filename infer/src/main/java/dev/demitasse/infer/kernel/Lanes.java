@@ -2,6 +2,7 @@ package dev.demitasse.infer.kernel;
 
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorShape;
+import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
@@ -25,7 +26,32 @@ public final class Lanes {
     /** How many vectors of floats the bytes of {@link #BYTE} widen to. */
     public static final int BYTE_PARTS = BYTE.length() / COUNT;
 
+    private static final VectorShuffle<Float> BY_8 = rotation(8);
+    private static final VectorShuffle<Float> BY_4 = rotation(4);
+    private static final VectorShuffle<Float> BY_2 = rotation(2);
+    private static final VectorShuffle<Float> BY_1 = rotation(1);
+
     private Lanes() {}
+
+    /**
+     * The sum of all lanes, halves added to halves. {@link FloatVector#reduceLanes} leaves the order open, and interpreted
+     * and compiled code do differ.
+     */
+    public static float sum(FloatVector vector) {
+        FloatVector sums = vector;
+        if (COUNT > 8) {
+            sums = sums.add(sums.rearrange(BY_8));
+        }
+        if (COUNT > 4) {
+            sums = sums.add(sums.rearrange(BY_4));
+        }
+        sums = sums.add(sums.rearrange(BY_2));
+        return sums.add(sums.rearrange(BY_1)).lane(0);
+    }
+
+    private static VectorShuffle<Float> rotation(int lanes) {
+        return VectorShuffle.fromOp(FLOAT, lane -> (lane + lanes) % COUNT);
+    }
 
     private static VectorSpecies<Float> floats() {
         VectorSpecies<Float> preferred = FloatVector.SPECIES_PREFERRED;

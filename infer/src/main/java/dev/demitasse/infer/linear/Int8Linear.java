@@ -56,7 +56,11 @@ public final class Int8Linear implements Linear {
             multiplyRows(quantized, y, workers);
         } else {
             TileProduct.run(
-                    weight, quantized.panels(workers), x.tokens(), workers, size -> new Sums(y, quantized.scale(), size));
+                    weight,
+                    quantized.panels(workers),
+                    x.tokens(),
+                    workers,
+                    size -> new Sums(y, quantized.scale(), size));
         }
     }
 

@@ -1,0 +1,179 @@
+package dev.demitasse.infer.kernel;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.demitasse.model.Tensor;
+import dev.demitasse.model.format.ScalarFormat;
+import dev.demitasse.model.format.TensorFormat;
+import java.lang.foreign.MemorySegment;
+import java.util.Random;
+import java.util.stream.Stream;
+import jdk.incubator.vector.FloatVector;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+class KernelTest {
+    static Stream<TensorFormat> formats() {
+        return TensorFormat.all().stream();
+    }
+
+    /** The vector decoders give the very bits of the format's own decoder, whatever the bytes. */
+    @ParameterizedTest
+    @MethodSource("formats")
+    void decodesAnyBytesAsTheFormatDoes(TensorFormat format) {
+        int columns =
+                3 * 32 * (format.blockSize() == 1 ? 1 : format.blockSize() / 32) + (format.blockSize() == 1 ? 11 : 0);
+        byte[] bytes = new byte[(int) format.bytes(5L * columns)];
+        new Random(1).nextBytes(bytes);
+        Tensor tensor = new Tensor("w", format, new long[] {5, columns}, MemorySegment.ofArray(bytes));
+        float[] expected = tensor.toFloats();
+        for (int column : new int[] {0, format.blockSize()}) {
+            float[] actual = new float[columns + 2];
+            RowDecoder.decode(tensor, 3, column, columns - column, actual, 2);
+            for (int i = column; i < columns; i++) {
+                assertThat(Float.floatToIntBits(actual[2 + i - column]))
+                        .as("element %d", i)
+                        .isEqualTo(Float.floatToIntBits(expected[3 * columns + i]));
+            }
+        }
+    }
+
+    /** Every float16 there is. */
+    @Test
+    void decodesEveryFloat16() {
+        byte[] bytes = new byte[2 << 16];
+        for (int i = 0; i < 1 << 16; i++) {
+            bytes[2 * i] = (byte) i;
+            bytes[2 * i + 1] = (byte) (i >> 8);
+        }
+        Tensor tensor = new Tensor("w", ScalarFormat.F16, new long[] {1, 1 << 16}, MemorySegment.ofArray(bytes));
+        float[] values = new float[1 << 16];
+        RowDecoder.decode(tensor, 0, 0, values.length, values, 0);
+        for (int i = 0; i < values.length; i++) {
+            assertThat(Float.floatToIntBits(values[i]))
+                    .isEqualTo(Float.floatToIntBits(Float.float16ToFloat((short) i)));
+        }
+    }
+
+    @Test
+    void exponentialIsWithinTwoUnitsInTheLastPlace() {
+        float[] buffer = new float[Lanes.COUNT];
+        for (float x = -87.3f; x < 88f; x += 0.00173f) {
+            Exponential.of(FloatVector.broadcast(Lanes.FLOAT, x)).intoArray(buffer, 0);
+            double exact = Math.exp(x);
+            assertThat((double) buffer[0]).isCloseTo(exact, within(2.0 * Math.ulp((float) exact)));
+        }
+        Exponential.of(FloatVector.broadcast(Lanes.FLOAT, Float.NEGATIVE_INFINITY))
+                .intoArray(buffer, 0);
+        assertThat(buffer).containsOnly(0f);
+        Exponential.of(FloatVector.zero(Lanes.FLOAT)).intoArray(buffer, 0);
+        assertThat(buffer).containsOnly(1f);
+    }
+
+    @Test
+    void softmaxSumsToOneAndClearsThePadding() {
+        Random random = new Random(2);
+        for (int count = 1; count < 70; count++) {
+            float[] scores = new float[Elementwise.padded(count)];
+            double total = 0;
+            double[] expected = new double[count];
+            for (int i = 0; i < scores.length; i++) {
+                scores[i] = (float) random.nextGaussian() * 5;
+                if (i < count) {
+                    expected[i] = Math.exp(scores[i]);
+                    total += expected[i];
+                }
+            }
+            Elementwise.softmax(scores, count);
+            for (int i = 0; i < scores.length; i++) {
+                assertThat((double) scores[i]).isCloseTo(i < count ? expected[i] / total : 0, within(1e-6));
+            }
+        }
+    }
+
+    @Test
+    void dotProductsAndNormsOfOddLengths() {
+        Random random = new Random(4);
+        for (int count = 1; count < 140; count++) {
+            float[] a = new float[count + 3];
+            float[] b = new float[count + 5];
+            double dot = 0;
+            double squares = 0;
+            for (int i = 0; i < count; i++) {
+                a[3 + i] = (float) random.nextGaussian();
+                b[5 + i] = (float) random.nextGaussian();
+                dot += (double) a[3 + i] * b[5 + i];
+                squares += (double) a[3 + i] * a[3 + i];
+            }
+            assertThat((double) DotProduct.of(a, 3, b, 5, count)).isCloseTo(dot, within(1e-4));
+            MemorySegment data = MemorySegment.ofArray(a);
+            assertThat((double) DotProduct.of(data, 12, b, 5, count)).isCloseTo(dot, within(1e-4));
+            float[] ones = new float[count];
+            java.util.Arrays.fill(ones, 2f);
+            float[] normed = new float[a.length];
+            Elementwise.rmsNorm(a, 3, count, ones, 1e-5, normed);
+            for (int i = 0; i < count; i++) {
+                double expected = 2 * a[3 + i] / Math.sqrt(squares / count + 1e-5);
+                assertThat((double) normed[3 + i]).isCloseTo(expected, within(1e-5));
+            }
+        }
+    }
+
+    @Test
+    void siluOfOddLengths() {
+        for (int count = 1; count < 40; count++) {
+            float[] gate = new float[count + 1];
+            float[] up = new float[count + 1];
+            for (int i = 1; i <= count; i++) {
+                gate[i] = i % 2 == 0 ? i * 3 : -i * 3;
+                up[i] = 0.5f;
+            }
+            float[] result = gate.clone();
+            Elementwise.gatedSilu(result, up, 1, count);
+            for (int i = 1; i <= count; i++) {
+                assertThat((double) result[i]).isCloseTo(gate[i] / (1 + Math.exp(-gate[i])) * 0.5, within(1e-5));
+            }
+        }
+    }
+
+    @Test
+    void attentionKernelsOfOddSizes() {
+        Random random = new Random(8);
+        for (int dimension : new int[] {1, 8, 24, 33, 128}) {
+            int stride = 200;
+            int first = 5;
+            int count = 71;
+            float[] keys = random(random, dimension * stride);
+            float[] query = random(random, dimension);
+            float[] scores = new float[count + 64];
+            AttentionKernel.scores(query, 0, dimension, 0.5f, keys, 0, stride, first, count, scores);
+            float[] values = random(random, (count + 1) * (dimension + 2));
+            float[] output = new float[dimension + 4];
+            AttentionKernel.weightedSum(scores, count, values, 1, dimension + 2, dimension, output, 3);
+            double[] expected = new double[dimension];
+            for (int j = 0; j < count; j++) {
+                double score = 0;
+                for (int d = 0; d < dimension; d++) {
+                    score += 0.5 * query[d] * keys[d * stride + first + j];
+                }
+                assertThat((double) scores[j]).isCloseTo(score, within(1e-4));
+                for (int d = 0; d < dimension; d++) {
+                    expected[d] += score * values[1 + j * (dimension + 2) + d];
+                }
+            }
+            for (int d = 0; d < dimension; d++) {
+                assertThat((double) output[3 + d]).isCloseTo(expected[d], within(2e-3));
+            }
+        }
+    }
+
+    private static float[] random(Random random, int count) {
+        float[] values = new float[count];
+        for (int i = 0; i < count; i++) {
+            values[i] = (float) random.nextGaussian();
+        }
+        return values;
+    }
+}

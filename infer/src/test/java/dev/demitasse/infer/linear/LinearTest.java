@@ -1,0 +1,147 @@
+package dev.demitasse.infer.linear;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.demitasse.infer.parallel.WorkerPool;
+import dev.demitasse.infer.parallel.Workers;
+import dev.demitasse.model.Tensor;
+import dev.demitasse.model.format.ScalarFormat;
+import dev.demitasse.model.format.TensorFormat;
+import java.util.Optional;
+import java.util.Random;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Every kernel against a plain triple loop in double over the decoded weights, on sizes that fill no vector evenly. */
+class LinearTest {
+    private static final int[] TOKENS = {1, 2, 4, 5, 17, 33, 530};
+
+    static Stream<Arguments> formatsAndSizes() {
+        return TensorFormat.all().stream()
+                .filter(format -> !(format instanceof ScalarFormat scalar) || scalar.floating())
+                .flatMap(format -> format.blockSize() == 1
+                        ? Stream.of(
+                                Arguments.of(format, 1, 1),
+                                Arguments.of(format, 7, 13),
+                                Arguments.of(format, 25, 515),
+                                Arguments.of(format, 48, 1030))
+                        : Stream.of(
+                                Arguments.of(format, 1, format.blockSize()),
+                                Arguments.of(format, 7, 3 * format.blockSize()),
+                                Arguments.of(format, 31, 512 + format.blockSize())));
+    }
+
+    @ParameterizedTest
+    @MethodSource("formatsAndSizes")
+    void floatProjectionsAreTheSumOfProducts(TensorFormat format, int outputs, int inputs) {
+        Random random = new Random(17);
+        Tensor weight = Tensor.ofFloats("w", gaussian(random, outputs * inputs), outputs, inputs)
+                .to(format);
+        Tensor bias = Tensor.ofFloats("b", gaussian(random, outputs), outputs);
+        Linear linear = Linear.of(weight, Optional.of(bias));
+        for (int tokens : TOKENS) {
+            float[] x = gaussian(random, tokens * inputs);
+            float[] y = new float[tokens * outputs];
+            linear.multiply(x, tokens, y);
+            double[] expected = product(weight.toFloats(), x, bias.toFloats(), tokens, outputs, inputs);
+            for (int i = 0; i < y.length; i++) {
+                assertThat((double) y[i]).isCloseTo(expected[i], within(2e-6 * inputs + 1e-6));
+            }
+        }
+    }
+
+    @Test
+    void threadsChangeNothing() {
+        Random random = new Random(3);
+        int outputs = 301;
+        int inputs = 1100;
+        Linear linear =
+                Linear.of(Tensor.ofFloats("w", gaussian(random, outputs * inputs), outputs, inputs), Optional.empty());
+        try (WorkerPool three = new WorkerPool(3)) {
+            for (int tokens : TOKENS) {
+                LinearInput x = new LinearInput(gaussian(random, tokens * inputs), tokens, inputs);
+                float[] alone = new float[tokens * outputs];
+                float[] together = new float[tokens * outputs];
+                linear.multiply(x, alone, Workers.CALLER);
+                linear.multiply(x, together, three);
+                assertThat(together).isEqualTo(alone);
+            }
+        }
+    }
+
+    /** The integer path against DynamicQuantizeLinear and MatMulInteger spelled out in ints: equal, not close. */
+    @ParameterizedTest
+    @MethodSource("int8Sizes")
+    void integerProjectionsAreExact(int outputs, int inputs) {
+        Random random = new Random(5);
+        byte[] codes = new byte[outputs * inputs];
+        random.nextBytes(codes);
+        // The extremes, where sums grow fastest.
+        java.util.Arrays.fill(codes, 0, inputs, (byte) -128);
+        Tensor weight = new Tensor(
+                "w", ScalarFormat.I8, new long[] {outputs, inputs}, java.lang.foreign.MemorySegment.ofArray(codes));
+        Tensor scales = Tensor.ofFloats("s", gaussian(random, outputs), outputs);
+        Linear linear = Int8Linear.of(weight, scales, Optional.empty());
+        for (int tokens : TOKENS) {
+            float[] x = gaussian(random, tokens * inputs);
+            java.util.Arrays.fill(x, 0, inputs, 9f);
+            float[] y = new float[tokens * outputs];
+            linear.multiply(x, tokens, y);
+            assertThat(y).isEqualTo(integerProduct(codes, scales.toFloats(), x, tokens, outputs, inputs));
+        }
+    }
+
+    static Stream<Arguments> int8Sizes() {
+        return Stream.of(Arguments.of(1, 1), Arguments.of(7, 13), Arguments.of(25, 515), Arguments.of(26, 3000));
+    }
+
+    private static float[] integerProduct(
+            byte[] codes, float[] scales, float[] x, int tokens, int outputs, int inputs) {
+        float smallest = 0;
+        float largest = 0;
+        for (float value : x) {
+            smallest = Math.min(smallest, value);
+            largest = Math.max(largest, value);
+        }
+        float scale = (largest - smallest) / 255;
+        int zero = (int) Math.max(0, Math.min(255, Math.rint(-smallest / scale)));
+        float[] y = new float[tokens * outputs];
+        for (int t = 0; t < tokens; t++) {
+            for (int row = 0; row < outputs; row++) {
+                int sum = 0;
+                for (int k = 0; k < inputs; k++) {
+                    int code = (int) Math.max(0, Math.min(255, Math.rint(x[t * inputs + k] / scale) + zero));
+                    sum += (code - zero) * codes[row * inputs + k];
+                }
+                y[t * outputs + row] = (float) sum * (scale * scales[row]) + 0f;
+            }
+        }
+        return y;
+    }
+
+    private static double[] product(float[] w, float[] x, float[] bias, int tokens, int outputs, int inputs) {
+        double[] y = new double[tokens * outputs];
+        for (int t = 0; t < tokens; t++) {
+            for (int row = 0; row < outputs; row++) {
+                double sum = bias[row];
+                for (int k = 0; k < inputs; k++) {
+                    sum += (double) w[row * inputs + k] * x[t * inputs + k];
+                }
+                y[t * outputs + row] = sum;
+            }
+        }
+        return y;
+    }
+
+    private static float[] gaussian(Random random, int count) {
+        float[] values = new float[count];
+        for (int i = 0; i < count; i++) {
+            values[i] = (float) random.nextGaussian();
+        }
+        return values;
+    }
+}
