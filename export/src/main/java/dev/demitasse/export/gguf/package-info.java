@@ -1,0 +1,5 @@
+/** GGUF files. */
+@NullMarked
+package dev.demitasse.export.gguf;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,5 @@
+/** ONNX decoder graphs. */
+@NullMarked
+package dev.demitasse.export.onnx;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,119 @@
+package dev.demitasse.export.onnx;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.demitasse.model.Checkpoint;
+import dev.demitasse.model.onnx.OnnxNames;
+import dev.demitasse.model.progress.Progress;
+import dev.demitasse.model.reference.Golden;
+import dev.demitasse.model.reference.Golden.Sequence;
+import dev.demitasse.model.reference.SharedData;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Float32 graphs, run by ONNX Runtime, against what transformers 4.46.3 computed for the same checkpoints. */
+class OnnxGoldenTest {
+    private static final float TOLERANCE = 1e-4f;
+
+    @TempDir
+    Path folder;
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "llama",
+                "llama_tied",
+                "llama_sharded",
+                "llama_bf16",
+                "llama_bias_headdim",
+                "llama_rope_linear",
+                "llama_rope_llama3",
+                "mistral_sliding"
+            })
+    void agreesWithTransformers(String name) throws Exception {
+        Path source = SharedData.require("golden/" + name);
+        Golden golden = Golden.read(source);
+        Path file = folder.resolve("model.onnx");
+        try (Checkpoint checkpoint = Checkpoint.open(source)) {
+            OnnxExport.write(checkpoint, OnnxOptions.DEFAULT.withHiddenStates(), file, Progress.SILENT);
+            try (OrtDecoder decoder = new OrtDecoder(file, checkpoint.config())) {
+                float worst = 0;
+                for (Sequence sequence : golden.sequences()) {
+                    OrtDecoder.Output output = decoder.run(sequence.inputIds());
+                    worst = Math.max(worst, difference(output.logits(), sequence.logits()));
+                    for (int i = 0; i < sequence.hiddenStates().size(); i++) {
+                        float[] state = output.values().get(OnnxNames.hiddenState(i));
+                        assertThat(difference(state, sequence.hiddenStates().get(i)))
+                                .as("hidden state %d", i)
+                                .isCloseTo(0, within(TOLERANCE));
+                    }
+                }
+                System.out.printf("%s: logits of ONNX Runtime within %.2e of transformers%n", name, worst);
+                assertThat(worst).isLessThan(TOLERANCE);
+                decodesStepByStep(decoder, golden.sequences());
+                decodesBatches(decoder, golden.sequences());
+            }
+        }
+    }
+
+    /** The cache: a prompt, three tokens at once, then one by one, gives what one pass over all gives. */
+    private static void decodesStepByStep(OrtDecoder decoder, List<Sequence> sequences) throws Exception {
+        for (Sequence sequence : sequences) {
+            int[] ids = sequence.inputIds();
+            int vocabulary = sequence.vocabularySize();
+            OrtDecoder.Output past = decoder.run(Arrays.copyOf(ids, 5));
+            int at = 5;
+            while (at < ids.length) {
+                int count = at == 5 ? 3 : 1;
+                long[] mask = new long[at + count];
+                Arrays.fill(mask, 1);
+                past = decoder.run(new int[][] {Arrays.copyOfRange(ids, at, at + count)}, new long[][] {mask}, past);
+                float[] expected = Arrays.copyOfRange(sequence.logits(), at * vocabulary, (at + count) * vocabulary);
+                assertThat(difference(past.logits(), expected))
+                        .as("token %d", at)
+                        .isLessThan(TOLERANCE);
+                at += count;
+            }
+        }
+    }
+
+    /** Two rows of unequal length, the shorter one padded on its left. */
+    private static void decodesBatches(OrtDecoder decoder, List<Sequence> sequences) throws Exception {
+        int[] whole = sequences.get(0).inputIds();
+        Sequence cut = sequences.get(1);
+        int padding = 7;
+        int length = whole.length;
+        int[] padded = new int[length];
+        System.arraycopy(cut.inputIds(), 0, padded, padding, length - padding);
+        long[][] mask = new long[2][length];
+        Arrays.fill(mask[0], 1);
+        Arrays.fill(mask[1], padding, length, 1);
+        float[] logits =
+                decoder.run(new int[][] {whole, padded}, mask, decoderStart()).logits();
+        int vocabulary = cut.vocabularySize();
+        float[] first = Arrays.copyOf(logits, length * vocabulary);
+        assertThat(difference(first, sequences.get(0).logits())).isLessThan(TOLERANCE);
+        float[] second = Arrays.copyOfRange(logits, (length + padding) * vocabulary, 2 * length * vocabulary);
+        assertThat(difference(second, Arrays.copyOf(cut.logits(), (length - padding) * vocabulary)))
+                .isLessThan(TOLERANCE);
+    }
+
+    private static OrtDecoder.Output decoderStart() {
+        return new OrtDecoder.Output(java.util.Map.of(), java.util.Map.of());
+    }
+
+    private static float difference(float[] actual, float[] expected) {
+        assertThat(actual).hasSameSizeAs(expected);
+        float largest = 0;
+        for (int i = 0; i < actual.length; i++) {
+            float difference = Math.abs(actual[i] - expected[i]);
+            largest = difference <= largest ? largest : difference;
+        }
+        return largest;
+    }
+}

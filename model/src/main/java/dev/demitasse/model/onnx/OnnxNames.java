@@ -1,0 +1,61 @@
+package dev.demitasse.model.onnx;
+
+/**
+ * Names in the decoder graphs that Demitasse exports. Inputs and outputs are called as Hugging Face's optimum calls
+ * them, so that programs made for its exports run ours:
+ *
+ * <pre>
+ * input_ids               int64 [batch, sequence]
+ * attention_mask          int64 [batch, past + sequence]     1 for a token, 0 for padding
+ * position_ids            int64 [batch, sequence]
+ * past_key_values.N.key   float [batch, kv_heads, past, head]  past may be 0
+ * past_key_values.N.value float [batch, kv_heads, past, head]
+ * → logits                float [batch, sequence, vocabulary]
+ * → present.N.key         float [batch, kv_heads, past + sequence, head]
+ * → present.N.value       float [batch, kv_heads, past + sequence, head]
+ * → hidden_states.N       float [batch, sequence, hidden]    on request; N from 0 (embeddings) to the layers' number
+ * </pre>
+ */
+public final class OnnxNames {
+    public static final String INPUT_IDS = "input_ids";
+    public static final String ATTENTION_MASK = "attention_mask";
+    public static final String POSITION_IDS = "position_ids";
+    public static final String LOGITS = "logits";
+
+    /** Producer of the files, and the prefix of their metadata. */
+    public static final String PRODUCER = "demitasse";
+
+    /** Metadata: the text of config.json. */
+    public static final String CONFIG = "demitasse.config";
+
+    /**
+     * Metadata: how initializers are laid out, {@link #LAYOUT_VERSION}: each weight is called as in a Hugging Face
+     * checkpoint; projections and an untied head are {@code [in, out]}, the embedding is {@code [vocabulary, hidden]};
+     * an INT8 weight has a {@code weight_scale [out]} beside it.
+     */
+    public static final String LAYOUT = "demitasse.layout";
+
+    public static final String LAYOUT_VERSION = "1";
+
+    private OnnxNames() {}
+
+    public static String pastKey(int layer) {
+        return "past_key_values." + layer + ".key";
+    }
+
+    public static String pastValue(int layer) {
+        return "past_key_values." + layer + ".value";
+    }
+
+    public static String presentKey(int layer) {
+        return "present." + layer + ".key";
+    }
+
+    public static String presentValue(int layer) {
+        return "present." + layer + ".value";
+    }
+
+    public static String hiddenState(int index) {
+        return "hidden_states." + index;
+    }
+}
