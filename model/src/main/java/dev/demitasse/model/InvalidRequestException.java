@@ -4,6 +4,11 @@ package dev.demitasse.model;
 public final class InvalidRequestException extends DemitasseException {
     private static final long serialVersionUID = 1L;
 
+    /** @param message whole as it is, one line for each thing that is wrong */
+    public InvalidRequestException(String message) {
+        super(message);
+    }
+
     /**
      * @param where the file, option or stage the mistake is in
      * @param problem what was expected and what came

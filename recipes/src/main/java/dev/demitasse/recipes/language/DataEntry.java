@@ -1,0 +1,122 @@
+package dev.demitasse.recipes.language;
+
+import java.nio.file.Path;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+
+/**
+ * One text of a recipe: what is read, and how it is cut into token windows.
+ *
+ * @param source where the text is
+ * @param portions which portions of the source's documents it may read; see {@link Data}
+ * @param length tokens in a window
+ * @param samples how many windows to use, drawn with the recipe's seed; empty for all
+ */
+public record DataEntry(Source source, Set<Portion> portions, int length, Optional<Integer> samples) {
+
+    /** Every document of a source belongs to one portion, by a hash of its text. */
+    public enum Portion {
+        /** Eight tenths. */
+        TRAIN,
+        /** A tenth. */
+        VALIDATION,
+        /** A tenth. */
+        TEST
+    }
+
+    /** Where text is. */
+    public sealed interface Source {
+        /** A text file; {@code separator} stands between its documents. */
+        record Text(Path path, Optional<String> separator) implements Source {}
+
+        /** A file with a JSON object a line, whose {@code field} is a document. */
+        record Jsonl(Path path, String field) implements Source {}
+
+        /** The stories that Demitasse makes up. */
+        record Stories(long seed, int count) implements Source {}
+    }
+
+    static final Key<Path> TEXT = Key.optional("text", Kind.FILE, "a text file");
+    static final Key<Path> JSONL = Key.optional("jsonl", Kind.FILE, "a file with one JSON object a line");
+    static final Key<String> BUILTIN = Key.optional(
+            "builtin", Kind.choice(java.util.Map.of("stories", "stories"), "a corpus"), "text that Demitasse makes up");
+    private static final Key<String> SEPARATOR = Key.optional(
+            "separator", Kind.RAW, "with `text`: what stands between documents; without it blank lines do");
+    static final Key<String> FIELD = Key.of("field", Kind.TEXT, "text", "with `jsonl`: which field is the document");
+    private static final Key<Integer> COUNT =
+            Key.of("count", Kind.integer(1), "2000", "with `builtin`: how many stories, before they are split");
+    private static final Key<Long> SEED = Key.optional(
+            "seed", Kind.count(0, Long.MAX_VALUE), "with `builtin`: of the stories; without it the recipe's seed");
+    private static final Key<Integer> LENGTH = Key.of("length", Kind.integer(2), "512", "tokens in a window");
+    private static final Key<Integer> SAMPLES =
+            Key.optional("samples", Kind.integer(1), "how many windows, drawn by the seed; without it all");
+    private static final Key<List<Portion>> SPLIT = Key.optional(
+            "split",
+            Kind.choice(Portion.class, "a portion").list(),
+            "which portions of the documents; without it what *Who reads what* says");
+
+    static final Section SECTION = new Section(
+            "data.train, data.validation, data.calibration, data.test",
+            "One of `text`, `jsonl` and `builtin` says where the text is. A path alone is short for `{text: PATH}`.",
+            TEXT,
+            SEPARATOR,
+            JSONL,
+            FIELD,
+            BUILTIN,
+            COUNT,
+            SEED,
+            LENGTH,
+            SAMPLES,
+            SPLIT);
+
+    /** The keys that say where the text is: an override of the source drops them. */
+    static final List<String> SOURCE_KEYS = List.of("text", "separator", "jsonl", "field", "builtin", "count", "seed");
+
+    /** Reads an entry; an empty set of portions stands for {@code split} left out. */
+    static DataEntry read(Fields fields, long seed) {
+        Source source = fields.one(List.of(TEXT, JSONL, BUILTIN))
+                .map(key -> source(fields, key, seed))
+                .orElse(new Source.Stories(seed, 1));
+        Set<Portion> portions = EnumSet.noneOf(Portion.class);
+        fields.find(SPLIT).ifPresent(portions::addAll);
+        return new DataEntry(source, portions, fields.get(LENGTH), fields.find(SAMPLES));
+    }
+
+    private static Source source(Fields fields, Key<?> key, long seed) {
+        only(fields, SEPARATOR, key, TEXT);
+        only(fields, FIELD, key, JSONL);
+        only(fields, COUNT, key, BUILTIN);
+        only(fields, SEED, key, BUILTIN);
+        if (key == TEXT) {
+            return new Source.Text(fields.get(TEXT, Path.of("")), fields.find(SEPARATOR));
+        }
+        if (key == JSONL) {
+            return new Source.Jsonl(fields.get(JSONL, Path.of("")), fields.get(FIELD));
+        }
+        fields.find(BUILTIN);
+        return new Source.Stories(fields.get(SEED, seed), fields.get(COUNT));
+    }
+
+    private static void only(Fields fields, Key<?> key, Key<?> chosen, Key<?> belongsTo) {
+        if (chosen != belongsTo && fields.has(key)) {
+            fields.wrong(key, "goes with %s, not with %s".formatted(belongsTo.name(), chosen.name()));
+        }
+    }
+
+    DataEntry withPortions(Set<Portion> other) {
+        return new DataEntry(source, other, length, samples);
+    }
+
+    /** Whether documents of the one may be documents of the other. */
+    boolean sharesSource(DataEntry other) {
+        return switch (source) {
+            case Source.Text text ->
+                other.source instanceof Source.Text theirs && theirs.path().equals(text.path());
+            case Source.Jsonl jsonl ->
+                other.source instanceof Source.Jsonl theirs && theirs.path().equals(jsonl.path());
+            case Source.Stories stories -> other.source instanceof Source.Stories;
+        };
+    }
+}

@@ -1,0 +1,110 @@
+package dev.demitasse.recipes.language;
+
+import dev.demitasse.model.format.BlockFormat;
+import dev.demitasse.model.format.ScalarFormat;
+import dev.demitasse.model.format.TensorFormat;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+
+/**
+ * Rounds weights to few bits.
+ *
+ * @param method how the rounding is chosen
+ * @param format a block format, or {@link ScalarFormat#I8} for INT8 with a scale per output row
+ * @param damping added to the diagonal of GPTQ's Hessian, as a share of its mean
+ * @param actOrder whether GPTQ takes the columns by the size of their activations
+ * @param alpha how much of the activations' range SmoothQuant moves into the weights
+ * @param embedding format of the embedding; empty for {@code format} where that can be, else as it was
+ * @param head format of an untied output projection; as {@code embedding}
+ */
+public record Quantize(
+        Method method,
+        TensorFormat format,
+        double damping,
+        boolean actOrder,
+        double alpha,
+        Optional<TensorFormat> embedding,
+        Optional<TensorFormat> head)
+        implements Work {
+
+    /** How the rounding is chosen. */
+    public enum Method {
+        /** To nearest. */
+        RTN,
+        /** Column by column, later columns absorbing the error (arXiv:2210.17323). */
+        GPTQ,
+        /** To nearest, after activations' outliers moved into the weights (arXiv:2211.10438). */
+        SMOOTHQUANT
+    }
+
+    private static final Key<Method> METHOD = Key.of(
+            "method",
+            Kind.choice(Method.class, "a method"),
+            "rtn",
+            "to nearest; GPTQ (block formats); SmoothQuant (`int8`). The last two use data.calibration");
+    private static final Key<TensorFormat> FORMAT = Key.required(
+            "format",
+            Kind.choice(formats(), "a format"),
+            "what the projections are stored in; `int8` goes to ONNX, the others to GGUF");
+    private static final Key<Double> DAMPING =
+            Key.of("damping", Kind.above(0), "0.01", "GPTQ: added to the Hessian's diagonal, as a share of its mean");
+    private static final Key<Boolean> ACT_ORDER =
+            Key.of("act_order", Kind.FLAG, "false", "GPTQ: columns by the size of their activations");
+    private static final Key<Double> ALPHA = Key.of(
+            "alpha", Kind.fraction(), "0.5", "SmoothQuant: how much of the activations' range moves into the weights");
+    private static final Key<TensorFormat> EMBEDDING = Key.optional(
+            "embedding",
+            Kind.choice(tableFormats(), "a format"),
+            "format of the embedding; without it, chosen by `format`");
+    private static final Key<TensorFormat> HEAD = Key.optional(
+            "head",
+            Kind.choice(tableFormats(), "a format"),
+            "format of an untied head; without it, chosen by `format`");
+
+    static final Section SECTION = new Section(
+            "quantize", "Rounds weights to few bits.", METHOD, FORMAT, DAMPING, ACT_ORDER, ALPHA, EMBEDDING, HEAD);
+
+    private static Map<String, TensorFormat> formats() {
+        Map<String, TensorFormat> formats = new TreeMap<>();
+        TensorFormat.all().stream()
+                .filter(format -> format instanceof BlockFormat)
+                .forEach(format -> formats.put(format.id(), format));
+        formats.put("int8", ScalarFormat.I8);
+        return formats;
+    }
+
+    private static Map<String, TensorFormat> tableFormats() {
+        Map<String, TensorFormat> formats = formats();
+        for (ScalarFormat format : new ScalarFormat[] {ScalarFormat.F32, ScalarFormat.F16, ScalarFormat.BF16}) {
+            formats.put(format.id(), format);
+        }
+        return formats;
+    }
+
+    static Quantize read(Fields fields) {
+        Quantize quantize = new Quantize(
+                fields.get(METHOD),
+                fields.get(FORMAT),
+                fields.get(DAMPING),
+                fields.get(ACT_ORDER),
+                fields.get(ALPHA),
+                fields.find(EMBEDDING),
+                fields.find(HEAD));
+        boolean int8 = quantize.format == ScalarFormat.I8;
+        if (fields.find(FORMAT).isPresent()) {
+            if (quantize.method == Method.GPTQ && int8) {
+                fields.wrong(FORMAT, "gptq rounds onto block formats; for int8 use smoothquant or rtn");
+            }
+            if (quantize.method == Method.SMOOTHQUANT && !int8) {
+                fields.wrong(FORMAT, "smoothquant is for int8; for block formats use gptq or rtn");
+            }
+        }
+        return quantize;
+    }
+
+    @Override
+    public String name() {
+        return "quantize";
+    }
+}
