@@ -1,0 +1,130 @@
+package dev.demitasse.datasets;
+
+import dev.demitasse.datasets.stories.StoryGenerator;
+import dev.demitasse.model.InvalidRequestException;
+import java.io.Reader;
+import java.nio.file.Path;
+import java.util.Optional;
+import java.util.stream.Stream;
+
+/**
+ * Where text comes from: documents in an order that does not change. They are streamed: a source of many gigabytes is
+ * read with a few megabytes of memory.
+ */
+public sealed interface TextSource {
+
+    /**
+     * A UTF-8 file, its byte order mark left out.
+     *
+     * @param separator what stands between documents ({@code <|endoftext|>}, a blank line {@code "\n\n"}); each
+     *     document then loses the white space around it. Without it the whole file is one document, as it is.
+     */
+    record TextFile(Path path, Optional<String> separator) implements TextSource {
+        public TextFile {
+            if (separator.isPresent() && separator.get().isEmpty()) {
+                throw new InvalidRequestException(path, "the separator is empty", "leave it out, or name one");
+            }
+        }
+
+        public TextFile(Path path) {
+            this(path, Optional.empty());
+        }
+
+        @Override
+        public Stream<String> documents() {
+            Reader reader = Utf8Reader.open(path);
+            return TextPieces.stream(new DocumentReader(new PieceReader(reader, separator)), reader);
+        }
+
+        @Override
+        public String fingerprint() {
+            return new Fingerprint("text").add(separator.orElse("")).add(path).hex();
+        }
+
+        @Override
+        public String description() {
+            return path.toString();
+        }
+    }
+
+    /** A JSON Lines file: the text in {@code field} of each line is a document. */
+    record Jsonl(Path path, String field) implements TextSource {
+        @Override
+        public Stream<String> documents() {
+            Reader reader = Utf8Reader.open(path);
+            return TextPieces.stream(new JsonLines(path, field, reader), reader);
+        }
+
+        @Override
+        public String fingerprint() {
+            return new Fingerprint("jsonl").add(field).add(path).hex();
+        }
+
+        @Override
+        public String description() {
+            return path + ", field '" + field + "'";
+        }
+    }
+
+    /** The first {@code count} stories that {@link StoryGenerator} tells from {@code seed}. */
+    record Stories(long seed, int count) implements TextSource {
+        public Stories {
+            if (count < 1) {
+                throw new InvalidRequestException(
+                        "stories", "the count must be above 0, is " + count, "ask for one or more");
+            }
+        }
+
+        @Override
+        public Stream<String> documents() {
+            StoryGenerator generator = new StoryGenerator(seed);
+            return Stream.generate(generator::next).limit(count);
+        }
+
+        @Override
+        public String fingerprint() {
+            Fingerprint fingerprint = new Fingerprint("stories");
+            documents().forEach(fingerprint::add);
+            return fingerprint.hex();
+        }
+
+        @Override
+        public String description() {
+            return "%,d stories from seed %d".formatted(count, seed);
+        }
+    }
+
+    /** The documents of {@code source} that {@code split} puts into {@code part}. */
+    record Portion(TextSource source, Split split, Split.Part part) implements TextSource {
+        @Override
+        public Stream<String> documents() {
+            return source.documents().filter(document -> split.partOf(document) == part);
+        }
+
+        @Override
+        public String fingerprint() {
+            return new Fingerprint("portion")
+                    .add(source.fingerprint())
+                    .add(split.toString())
+                    .add(part.name())
+                    .hex();
+        }
+
+        @Override
+        public String description() {
+            return source.description() + ", " + part.title() + " part";
+        }
+    }
+
+    /**
+     * The documents, none of them empty, to be closed after use. A document longer than
+     * {@link DocumentReader#LONGEST} characters comes as several.
+     */
+    Stream<String> documents();
+
+    /** A SHA-256, in hexadecimal, over the content and what is read from it: equal fingerprints, equal documents. */
+    String fingerprint();
+
+    /** What it is, for messages. */
+    String description();
+}
