@@ -1,0 +1,108 @@
+package dev.demitasse.quantize.matrix;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.demitasse.model.InvalidRequestException;
+import dev.demitasse.quantize.matrix.Hessian.SecondMoment;
+import java.util.Arrays;
+import java.util.SplittableRandom;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What the factor is by definition; sizes around the widths of panels and blocks. */
+class InverseFactorTest {
+    @ParameterizedTest
+    @ValueSource(ints = {1, 7, 63, 64, 65, 130, 200})
+    void timesTheDampedMomentIsTheIdentity(int width) {
+        SecondMoment moment = moment(width, 3 * width + 5, 1);
+        int[] order = IntStream.range(0, width).map(i -> width - 1 - i).toArray();
+        InverseFactor factor = InverseFactor.of(moment, order, 0.01);
+        double added = 0.01 * moment.meanDiagonal();
+        double[] upper = factor.upper().values();
+        double[] inverse = new double[width * width];
+        double[] transposed = new double[width * width];
+        for (int i = 0; i < width; i++) {
+            for (int j = 0; j < width; j++) {
+                transposed[j * width + i] = upper[i * width + j];
+                if (j < i) {
+                    assertThat(upper[i * width + j]).isZero();
+                }
+            }
+        }
+        DoubleProduct.add(View.of(inverse, width, width), 1, View.of(transposed, width, width), factor.upper());
+        double[] damped = new double[width * width];
+        for (int i = 0; i < width * width; i++) {
+            damped[i] = moment.at(order[i / width], order[i % width]) + (i / width == i % width ? added : 0);
+        }
+        double[] identity = new double[width * width];
+        DoubleProduct.add(
+                View.of(identity, width, width), 1, View.of(inverse, width, width), View.of(damped, width, width));
+        for (int i = 0; i < width * width; i++) {
+            assertThat(identity[i]).isCloseTo(i / width == i % width ? 1 : 0, within(1e-9));
+        }
+        assertThat(factor.damping()).isEqualTo(0.01);
+    }
+
+    /** Three tokens span at most three directions of 40: without damping there is no inverse. */
+    @Test
+    void raisesTheDampingUntilThereIsAnInverse() {
+        InverseFactor factor =
+                InverseFactor.of(moment(40, 3, 2), IntStream.range(0, 40).toArray(), 0);
+        assertThat(factor.damping()).isBetween(1e-5, 1e-1);
+        assertThat(Arrays.stream(factor.upper().values()).allMatch(Double::isFinite))
+                .isTrue();
+    }
+
+    @Test
+    void saysWhenActivationsAreNotNumbers() {
+        Hessian hessian = new Hessian(4);
+        hessian.add(new float[] {1, 2, Float.NaN, 4}, 1);
+        SecondMoment moment = hessian.moment();
+        assertThatThrownBy(() -> InverseFactor.of(moment, new int[] {0, 1, 2, 3}, 0.01))
+                .isInstanceOf(InvalidRequestException.class)
+                .hasMessageContaining("finite");
+    }
+
+    /** In one call or in many, the sum is the same. */
+    @Test
+    void momentsAddUpOverBatches() {
+        int width = 37;
+        int tokens = 301;
+        float[] input = input(width, tokens, 3);
+        Hessian whole = new Hessian(width);
+        whole.add(input, tokens);
+        Hessian parts = new Hessian(width);
+        parts.add(Arrays.copyOfRange(input, 0, 50 * width), 50);
+        parts.add(Arrays.copyOfRange(input, 50 * width, tokens * width), tokens - 50);
+        assertThat(parts.tokens()).isEqualTo(tokens);
+        for (int i = 0; i < width; i++) {
+            for (int j = 0; j < width; j++) {
+                double expected = 0;
+                for (int token = 0; token < tokens; token++) {
+                    expected += (double) input[token * width + i] * input[token * width + j];
+                }
+                assertThat(whole.moment().at(i, j)).isCloseTo(expected * 2 / tokens, within(1e-5));
+                assertThat(parts.moment().at(i, j)).isCloseTo(expected * 2 / tokens, within(1e-5));
+            }
+        }
+    }
+
+    private static SecondMoment moment(int width, int tokens, long seed) {
+        Hessian hessian = new Hessian(width);
+        hessian.add(input(width, tokens, seed), tokens);
+        return hessian.moment();
+    }
+
+    private static float[] input(int width, int tokens, long seed) {
+        SplittableRandom random = new SplittableRandom(seed);
+        float[] input = new float[width * tokens];
+        for (int i = 0; i < input.length; i++) {
+            input[i] = (float) random.nextGaussian();
+        }
+        return input;
+    }
+}
