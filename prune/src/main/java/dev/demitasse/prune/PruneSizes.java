@@ -1,0 +1,114 @@
+package dev.demitasse.prune;
+
+import dev.demitasse.model.Attention;
+import dev.demitasse.model.InvalidRequestException;
+import dev.demitasse.model.ModelConfig;
+import dev.demitasse.model.Positions;
+import dev.demitasse.model.Positions.Pairing;
+import dev.demitasse.model.Positions.Rotary;
+import java.util.OptionalInt;
+
+/**
+ * The sizes a pruned model will have.
+ *
+ * <p>A kept fraction of the neurons or of the hidden width is rounded to the nearest multiple of
+ * {@link PruneOptions#multipleOf}, to one multiple at least. Without that option the multiple is 256, so that every
+ * block format fits, where the source is a multiple of 256 too and the result is still smaller than it; otherwise 32,
+ * which Q8_0 and Q4_0 need. A fraction of the layers or key/value heads is rounded to the nearest whole number, to 1 at
+ * least. A count is taken as it is. The width of a head never changes.
+ */
+public final class PruneSizes {
+    /** Elements of a super-block of the K formats. */
+    private static final int SUPER_BLOCK = 256;
+    /** Elements of a block of Q8_0 and Q4_0. */
+    private static final int BLOCK = 32;
+
+    private PruneSizes() {}
+
+    /**
+     * The configuration of {@code source} pruned by {@code options}. Rows of q and k are those of a Hugging Face
+     * checkpoint whatever the source's order is.
+     *
+     * @throws InvalidRequestException if nothing would be cut, or more kept than there is
+     */
+    public static ModelConfig apply(ModelConfig source, PruneOptions options) {
+        Attention attention = source.attention();
+        int neurons = width("ffn", source.feedForward().intermediateSize(), options.feedForward(), options);
+        int hidden = width("hidden", source.hiddenSize(), options.hidden(), options);
+        int groups = count("heads", attention.keyValueHeads(), options.heads());
+        int layers = count("layers", source.layers(), options.layers());
+        ModelConfig pruned = source.withFeedForward(source.feedForward().withIntermediateSize(neurons))
+                .withHiddenSize(hidden)
+                .withAttention(attention.withHeads(groups * attention.groupSize(), groups))
+                .withLayers(layers)
+                .withPositions(halves(source.positions()));
+        if (pruned.equals(source.withPositions(pruned.positions()))) {
+            throw new InvalidRequestException(
+                    "prune", "nothing would be cut", "keep less of ffn, heads, layers or hidden");
+        }
+        return pruned;
+    }
+
+    private static int width(String what, int size, Keep keep, PruneOptions options) {
+        return switch (keep) {
+            case Keep.All all -> size;
+            case Keep.Count count -> checked(what, size, count);
+            case Keep.Fraction fraction -> fraction.fraction() == 1 ? size : rounded(what, size, fraction, options);
+        };
+    }
+
+    private static int rounded(String what, int size, Keep.Fraction fraction, PruneOptions options) {
+        OptionalInt given = options.multipleOf();
+        int multiple = given.orElse(BLOCK);
+        if (given.isEmpty() && size % SUPER_BLOCK == 0 && nearest(size, fraction, SUPER_BLOCK) < size) {
+            multiple = SUPER_BLOCK;
+        }
+        int kept = nearest(size, fraction, multiple);
+        if (kept >= size) {
+            throw new InvalidRequestException(
+                    "prune." + what,
+                    "%s of %d, rounded to a multiple of %d, is %d: nothing would be cut"
+                            .formatted(fraction.fraction(), size, multiple, kept),
+                    "keep less, name a size, or set multiple_of to a smaller number");
+        }
+        return kept;
+    }
+
+    private static int nearest(int size, Keep.Fraction fraction, int multiple) {
+        long multiples = Math.max(1, Math.round(fraction.fraction() * size / multiple));
+        return Math.toIntExact(multiples * multiple);
+    }
+
+    private static int count(String what, int size, Keep keep) {
+        return switch (keep) {
+            case Keep.All all -> size;
+            case Keep.Count count -> checked(what, size, count);
+            case Keep.Fraction fraction -> {
+                int kept = Math.max(1, Math.toIntExact(Math.round(fraction.fraction() * size)));
+                if (kept == size && fraction.fraction() < 1) {
+                    throw new InvalidRequestException(
+                            "prune." + what,
+                            "%s of %d, rounded, is %d: nothing would be cut".formatted(fraction.fraction(), size, kept),
+                            "keep less, or name a count");
+                }
+                yield kept;
+            }
+        };
+    }
+
+    private static int checked(String what, int size, Keep.Count count) {
+        if (count.count() > size) {
+            throw new InvalidRequestException(
+                    "prune." + what,
+                    "must keep at most the %d there are, is %d".formatted(size, count.count()),
+                    "pruning only makes models smaller");
+        }
+        return count.count();
+    }
+
+    private static Positions halves(Positions positions) {
+        return switch (positions) {
+            case Rotary rotary -> new Rotary(rotary.dimensions(), rotary.base(), rotary.scaling(), Pairing.HALVES);
+        };
+    }
+}
