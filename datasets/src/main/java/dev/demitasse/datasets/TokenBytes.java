@@ -25,6 +25,11 @@ final class TokenBytes {
         this.lengths = lengths;
     }
 
+    /** Of tokens that stand for no text. */
+    static TokenBytes none() {
+        return new TokenBytes(new int[0]);
+    }
+
     static TokenBytes of(Tokenizer tokenizer) {
         try {
             JsonNode root = new ObjectMapper().readTree(tokenizer.json());

@@ -21,6 +21,20 @@ public final class TokenWindows {
         this.tokenBytes = tokenBytes;
     }
 
+    /**
+     * Windows of ids that no tokenizer made, so that they stand for no bytes of text.
+     *
+     * @param windows at least one, of equal lengths of 2 or more
+     */
+    public static TokenWindows ofTokens(String name, List<int[]> windows) {
+        if (windows.isEmpty()
+                || windows.getFirst().length < 2
+                || windows.stream().anyMatch(window -> window.length != windows.getFirst().length)) {
+            throw new IllegalArgumentException("windows must be of equal lengths of 2 or more: " + name);
+        }
+        return new TokenWindows(name, windows.stream().map(int[]::clone).toList(), TokenBytes.none());
+    }
+
     /** How many windows there are. */
     public int count() {
         return windows.size();

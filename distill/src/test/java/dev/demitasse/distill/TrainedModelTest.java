@@ -8,8 +8,10 @@ import dev.demitasse.model.Checkpoint;
 import dev.demitasse.model.InvalidRequestException;
 import dev.demitasse.model.reference.Golden;
 import dev.demitasse.model.reference.SharedData;
+import dev.demitasse.model.safetensors.SafetensorsFile;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -46,6 +48,21 @@ class TrainedModelTest {
                             .isLessThan(5e-5);
                 }
             }
+        }
+    }
+
+    /** GGUF's rows of q and k pair otherwise and its weights are packed: logits of a float64 forward pass of the same. */
+    @ParameterizedTest
+    @ValueSource(strings = {"F32", "F16", "BF16", "Q8_0", "Q4_0"})
+    void readsGguf(String type) throws IOException {
+        Path folder = SharedData.require("golden/gguf");
+        try (SafetensorsFile truth = SafetensorsFile.open(folder.resolve("logits.safetensors"));
+                Checkpoint checkpoint = Checkpoint.open(folder.resolve(type + ".gguf"))) {
+            int[] ids = truth.tensor("input_ids").toInts();
+            float[] expected = truth.tensor(type + "/f64").toFloats();
+            float[] ours = TrainedModel.forward(checkpoint, new int[][] {ids}).logits();
+            float[] last = Arrays.copyOfRange(ours, ours.length - expected.length, ours.length);
+            assertThat(largestDifference(last, expected)).isLessThan(2e-4);
         }
     }
 

@@ -4,7 +4,7 @@ import dev.demitasse.model.Checkpoint;
 import dev.demitasse.model.ModelConfig;
 import dev.demitasse.model.Positions.Pairing;
 import dev.demitasse.model.Positions.Rotary;
-import dev.demitasse.model.Role;
+import dev.demitasse.model.RotaryRows;
 import dev.demitasse.model.Tensor;
 import dev.demitasse.model.TensorKey;
 import dev.demitasse.model.TensorKey.Part;
@@ -22,12 +22,13 @@ public record SourceWeights(ModelConfig config, Function<TensorKey, Tensor> tens
     /** Views of {@code checkpoint}'s tensors; it must stay open as long as they are read. */
     public static SourceWeights of(Checkpoint checkpoint) {
         ModelConfig config = checkpoint.config();
-        if (config.positions() instanceof Rotary rotary && rotary.pairing() == Pairing.INTERLEAVED) {
-            ModelConfig halves = config.withPositions(
-                    new Rotary(rotary.dimensions(), rotary.base(), rotary.scaling(), Pairing.HALVES));
-            return new SourceWeights(halves, key -> inHalves(floats(checkpoint, key), key, config, rotary));
-        }
-        return new SourceWeights(config, key -> floats(checkpoint, key));
+        ModelConfig halves = switch (config.positions()) {
+            case Rotary rotary -> config.withPositions(rotary.withPairing(Pairing.HALVES));
+        };
+        return new SourceWeights(halves, key -> {
+            Tensor tensor = floats(checkpoint, key);
+            return RotaryRows.rotate(key.role()) ? RotaryRows.inOrder(tensor, config, Pairing.HALVES) : tensor;
+        });
     }
 
     /** The tensor itself, or, of an INT8 weight, code · scale of its row. */
@@ -47,32 +48,5 @@ public record SourceWeights(ModelConfig config, Function<TensorKey, Tensor> tens
             decoded.writeRow(i, row, 0);
         }
         return decoded;
-    }
-
-    /**
-     * Reorders the outputs of q and k so that the pair (2i, 2i + 1) becomes (i, i + d/2). Both take part in nothing but
-     * their dot product, which does not care for order as long as it is the same for both.
-     */
-    private static Tensor inHalves(Tensor tensor, TensorKey key, ModelConfig config, Rotary rotary) {
-        if (key.role() != Role.QUERY && key.role() != Role.KEY) {
-            return tensor;
-        }
-        int width = config.attention().headDimension();
-        int half = rotary.dimensions() / 2;
-        int outputs = config.rows(key.role());
-        int columns = Math.toIntExact(tensor.elements() / outputs);
-        float[] values = tensor.toFloats();
-        float[] ordered = new float[values.length];
-        for (int output = 0; output < outputs; output++) {
-            int within = output % width;
-            int from = output;
-            if (within < half) {
-                from = output - within + 2 * within;
-            } else if (within < 2 * half) {
-                from = output - within + 2 * (within - half) + 1;
-            }
-            System.arraycopy(values, from * columns, ordered, output * columns, columns);
-        }
-        return Tensor.ofFloats(tensor.name(), ordered, tensor.shape());
     }
 }
