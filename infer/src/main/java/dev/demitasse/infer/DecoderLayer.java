@@ -71,9 +71,20 @@ public final class DecoderLayer {
         feedForward(hidden, tokens, listener);
     }
 
-    private void attend(float[] hidden, int tokens, LayerCache cache, ActivationListener listener) {
+    /** What the query, key and value projections see: {@code hidden [tokens, hiddenSize]}, normalized, in a new array. */
+    public float[] attentionInput(float[] hidden, int tokens) {
+        return attentionNorm.apply(hidden, tokens, workers);
+    }
+
+    /** What the gate and up projections see: {@code hidden [tokens, hiddenSize]}, normalized, in a new array. */
+    public float[] feedForwardInput(float[] hidden, int tokens) {
+        return feedForwardNorm.apply(hidden, tokens, workers);
+    }
+
+    /** The first half of {@link #forward}: h += attention(norm(h)). */
+    public void attend(float[] hidden, int tokens, LayerCache cache, ActivationListener listener) {
         Attention attention = config.attention();
-        float[] normed = attentionNorm.apply(hidden, tokens, workers);
+        float[] normed = attentionInput(hidden, tokens);
         listener.onInput(Role.QUERY, normed, tokens, config.hiddenSize());
         LinearInput input = new LinearInput(normed, tokens, config.hiddenSize());
         float[] queries = multiply(query, input);
@@ -89,9 +100,10 @@ public final class DecoderLayer {
         addTo(hidden, attentionOutput, new LinearInput(attended, tokens, attention.queryWidth()));
     }
 
-    private void feedForward(float[] hidden, int tokens, ActivationListener listener) {
+    /** The second half of {@link #forward}: h += feedForward(norm(h)). */
+    public void feedForward(float[] hidden, int tokens, ActivationListener listener) {
         FeedForward feedForward = config.feedForward();
-        float[] normed = feedForwardNorm.apply(hidden, tokens, workers);
+        float[] normed = feedForwardInput(hidden, tokens);
         listener.onInput(Role.GATE, normed, tokens, config.hiddenSize());
         LinearInput input = new LinearInput(normed, tokens, config.hiddenSize());
         float[] gates = multiply(gate, input);
