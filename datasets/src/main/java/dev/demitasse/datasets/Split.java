@@ -6,6 +6,7 @@ import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.Locale;
+import java.util.Set;
 
 /**
  * Divides documents into training, validation and test by a seeded hash of what they say. A document stays in its part
@@ -48,7 +49,12 @@ public record Split(double validation, double test, long seed) {
 
     /** The documents of {@code source} in {@code part}. */
     public TextSource of(TextSource source, Part part) {
-        return new TextSource.Portion(source, this, part);
+        return of(source, Set.of(part));
+    }
+
+    /** The documents of {@code source} in any of {@code parts}. */
+    public TextSource of(TextSource source, Set<Part> parts) {
+        return new TextSource.Portion(source, this, parts);
     }
 
     /** A number from 0 to 1, evenly spread over documents: the first 53 bits of SHA-256(seed, document). */

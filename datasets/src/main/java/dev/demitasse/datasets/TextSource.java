@@ -4,7 +4,11 @@ import dev.demitasse.datasets.stories.StoryGenerator;
 import dev.demitasse.model.InvalidRequestException;
 import java.io.Reader;
 import java.nio.file.Path;
+import java.util.Collections;
+import java.util.EnumSet;
 import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
@@ -94,11 +98,15 @@ public sealed interface TextSource {
         }
     }
 
-    /** The documents of {@code source} that {@code split} puts into {@code part}. */
-    record Portion(TextSource source, Split split, Split.Part part) implements TextSource {
+    /** The documents of {@code source} that {@code split} puts into one of {@code parts}. */
+    record Portion(TextSource source, Split split, Set<Split.Part> parts) implements TextSource {
+        public Portion {
+            parts = parts.isEmpty() ? Set.of() : Collections.unmodifiableSet(EnumSet.copyOf(parts));
+        }
+
         @Override
         public Stream<String> documents() {
-            return source.documents().filter(document -> split.partOf(document) == part);
+            return source.documents().filter(document -> parts.contains(split.partOf(document)));
         }
 
         @Override
@@ -106,13 +114,14 @@ public sealed interface TextSource {
             return new Fingerprint("portion")
                     .add(source.fingerprint())
                     .add(split.toString())
-                    .add(part.name())
+                    .add(parts.toString())
                     .hex();
         }
 
         @Override
         public String description() {
-            return source.description() + ", " + part.title() + " part";
+            return source.description() + ", "
+                    + parts.stream().map(Split.Part::title).collect(Collectors.joining(" and ")) + " part";
         }
     }
 
