@@ -11,6 +11,7 @@ import dev.demitasse.model.TensorKey;
 import dev.demitasse.model.TensorKey.Part;
 import dev.demitasse.model.format.BlockFormat;
 import dev.demitasse.model.format.ScalarFormat;
+import dev.demitasse.model.format.TensorFormat;
 
 /** The checkpoint's tensors as constants of the graph, under their names in a Hugging Face checkpoint. */
 final class GraphWeights {
@@ -35,10 +36,9 @@ final class GraphWeights {
 
     /** F32 {@code [n]}: a norm's weight, a bias, an INT8 weight's scales. */
     String vector(TensorKey key) {
-        SourceTensor vector = tensor(key);
-        String name = name(key);
-        report.stored(name, ScalarFormat.F32.id());
-        return graph.floats(name, vector.vector(), vector.stored().elements());
+        float[] values = tensor(key).vector();
+        report.stored(name(key), ScalarFormat.F32.id());
+        return graph.floats(name(key), values, values.length);
     }
 
     String scales(TensorKey weight) {
@@ -47,39 +47,34 @@ final class GraphWeights {
 
     /** The matrix as it is multiplied, {@code [in, out]}: F32, or I8 codes. */
     String transposed(TensorKey key) {
-        SourceTensor matrix = tensor(key);
-        long[] dimensions = {matrix.columns(), matrix.rows()};
-        return matrix.integer()
-                ? matrix(key, matrix, DataType.INT8, dimensions, target -> WeightBytes.transposedCodes(matrix, target))
-                : matrix(
-                        key,
-                        matrix,
-                        DataType.FLOAT,
-                        dimensions,
-                        target -> WeightBytes.transposedFloats(matrix, target));
+        long[] shape = config().shape(key);
+        Initializer.Source bytes = integer(key)
+                ? target -> WeightBytes.transposedCodes(tensor(key), target)
+                : target -> WeightBytes.transposedFloats(tensor(key), target);
+        return matrix(key, bytes, shape[1], shape[0]);
     }
 
     /** The embedding, {@code [vocabulary, hidden]}: F32, or I8 codes. */
     String rows(TensorKey key) {
-        SourceTensor matrix = tensor(key);
-        long[] dimensions = {matrix.rows(), matrix.columns()};
-        return matrix.integer()
-                ? matrix(key, matrix, DataType.INT8, dimensions, target -> WeightBytes.codes(matrix, target))
-                : matrix(key, matrix, DataType.FLOAT, dimensions, target -> WeightBytes.floats(matrix, target));
+        Initializer.Source bytes = integer(key)
+                ? target -> WeightBytes.codes(tensor(key), target)
+                : target -> WeightBytes.floats(tensor(key), target);
+        return matrix(key, bytes, config().shape(key));
     }
 
-    private String matrix(
-            TensorKey key, SourceTensor matrix, DataType type, long[] dimensions, Initializer.Source bytes) {
-        String name = name(key);
-        ScalarFormat format = type == DataType.INT8 ? ScalarFormat.I8 : ScalarFormat.F32;
-        report.stored(name, format.id());
-        if (matrix.format() instanceof BlockFormat) {
-            report.changed(name, matrix.format().id(), format.id(), "ONNX has no such block format: dequantized");
+    private String matrix(TensorKey key, Initializer.Source bytes, long... dimensions) {
+        TensorFormat stored = source.tensor(key).format();
+        ScalarFormat format = integer(key) ? ScalarFormat.I8 : ScalarFormat.F32;
+        report.stored(name(key), format.id());
+        if (stored instanceof BlockFormat) {
+            report.changed(name(key), stored.id(), format.id(), "ONNX has no such block format: dequantized");
         }
+        DataType type = integer(key) ? DataType.INT8 : DataType.FLOAT;
         return graph.constant(
-                new Initializer(name, type, dimensions, format.bytes(Tensor.elements(dimensions)), bytes));
+                new Initializer(name(key), type, dimensions, format.bytes(Tensor.elements(dimensions)), bytes));
     }
 
+    /** Read when its bytes are wanted, since its rows may have to be copied into another order. */
     private SourceTensor tensor(TensorKey key) {
         return SourceTensor.of(source, key, Pairing.HALVES);
     }

@@ -21,7 +21,7 @@ final class WeightBytes {
         float[] row = new float[matrix.columns()];
         byte[] bytes = new byte[4 * row.length];
         for (int i = 0; i < matrix.rows(); i++) {
-            matrix.readRow(i, row, 0);
+            matrix.readRow(i, row);
             MemorySegment.copy(row, 0, MemorySegment.ofArray(bytes), LITTLE_FLOAT, 0, row.length);
             target.write(bytes);
         }
@@ -47,7 +47,7 @@ final class WeightBytes {
             for (int row = 0; row < rows; row += ROWS_AT_A_TIME) {
                 int count = Math.min(ROWS_AT_A_TIME, rows - row);
                 for (int i = 0; i < count; i++) {
-                    matrix.readRow(row + i, some[i], 0);
+                    matrix.readRow(row + i, some[i]);
                 }
                 for (int column = from; column < to; column++) {
                     long at = ((long) (column - from) * rows + row) * Float.BYTES;

@@ -2,6 +2,7 @@ package dev.demitasse.export.weights;
 
 import dev.demitasse.model.Checkpoint;
 import dev.demitasse.model.Positions.Pairing;
+import dev.demitasse.model.RotaryRows;
 import dev.demitasse.model.Tensor;
 import dev.demitasse.model.TensorKey;
 import dev.demitasse.model.TensorKey.Part;
@@ -9,40 +10,40 @@ import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.format.TensorFormat;
 import java.lang.foreign.MemorySegment;
 import java.util.Optional;
-import java.util.function.IntUnaryOperator;
 
-/** One tensor of the checkpoint that is exported, read row by row in the order the target wants them. */
+/**
+ * One tensor of the checkpoint that is exported: its rotary rows in the order of the target format, INT8 codes decoded
+ * by their scales.
+ */
 public final class SourceTensor {
     private final Tensor tensor;
     private final Optional<float[]> scales;
-    private final IntUnaryOperator order;
 
-    private SourceTensor(Tensor tensor, Optional<float[]> scales, IntUnaryOperator order) {
+    private SourceTensor(Tensor tensor, Optional<float[]> scales) {
         this.tensor = tensor;
         this.scales = scales;
-        this.order = order;
     }
 
-    /** The tensor of {@code key}, its rotary rows (or a bias's elements) lying as {@code pairing} has them. */
+    /** The tensor of {@code key}; a query's or key's rows (or a bias's elements) lie as {@code pairing} has them. */
     public static SourceTensor of(Checkpoint source, TensorKey key, Pairing pairing) {
-        Tensor tensor = source.tensor(key);
+        Tensor tensor = ordered(source, key, pairing);
         Optional<float[]> scales = tensor.format() == ScalarFormat.I8
-                ? Optional.of(source.tensor(key.part(Part.SCALE)).toFloats())
+                ? Optional.of(ordered(source, key.part(Part.SCALE), pairing).toFloats())
                 : Optional.empty();
-        return new SourceTensor(tensor, scales, RotaryRows.order(source.config(), key, pairing));
+        return new SourceTensor(tensor, scales);
     }
 
-    public Tensor stored() {
-        return tensor;
+    private static Tensor ordered(Checkpoint source, TensorKey key, Pairing pairing) {
+        Tensor tensor = source.tensor(key);
+        return RotaryRows.rotate(key.role()) ? RotaryRows.inOrder(tensor, source.config(), pairing) : tensor;
     }
 
     public TensorFormat format() {
         return tensor.format();
     }
 
-    /** Whether the stored numbers are codes of {@link ScalarFormat#I8}, a scale to each row. */
-    public boolean integer() {
-        return scales.isPresent();
+    public long[] shape() {
+        return tensor.shape();
     }
 
     public int rows() {
@@ -53,31 +54,24 @@ public final class SourceTensor {
         return tensor.columns();
     }
 
-    /** Row {@code row} of the result, decoded. */
-    public void readRow(int row, float[] target, int at) {
-        int stored = order.applyAsInt(row);
-        tensor.readRow(stored, target, at);
+    /** Row {@code row}, decoded into {@code target} from its start. */
+    public void readRow(int row, float[] target) {
+        tensor.readRow(row, target, 0);
         if (scales.isPresent()) {
-            float scale = scales.get()[stored];
-            for (int i = at; i < at + columns(); i++) {
+            float scale = scales.get()[row];
+            for (int i = 0; i < columns(); i++) {
                 target[i] *= scale;
             }
         }
     }
 
-    /** Row {@code row} of the result as it is stored. */
+    /** Row {@code row} as it is stored. */
     public MemorySegment rowBytes(int row) {
-        long size = tensor.rowBytes();
-        return tensor.data().asSlice(order.applyAsInt(row) * size, size);
+        return tensor.data().asSlice(row * tensor.rowBytes(), tensor.rowBytes());
     }
 
-    /** A vector's elements, in the result's order. */
+    /** A vector's elements. */
     public float[] vector() {
-        float[] stored = tensor.toFloats();
-        float[] ordered = new float[stored.length];
-        for (int i = 0; i < ordered.length; i++) {
-            ordered[i] = stored[order.applyAsInt(i)];
-        }
-        return ordered;
+        return tensor.toFloats();
     }
 }
