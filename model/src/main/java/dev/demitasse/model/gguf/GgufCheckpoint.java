@@ -12,6 +12,7 @@ import dev.demitasse.model.Tensor;
 import dev.demitasse.model.TensorKey;
 import dev.demitasse.model.TensorKey.Part;
 import dev.demitasse.model.TensorNames;
+import dev.demitasse.model.files.OnDemand;
 import dev.demitasse.model.format.BlockFormat;
 import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.tokenizer.Tokenizer;
@@ -35,10 +36,12 @@ public final class GgufCheckpoint implements Checkpoint {
 
     private final GgufFile file;
     private final ModelConfig config;
+    private final OnDemand<Optional<Tokenizer>> tokenizer;
 
     private GgufCheckpoint(GgufFile file, ModelConfig config) {
         this.file = file;
         this.config = config;
+        this.tokenizer = new OnDemand<>(() -> GgufTokenizer.read(file.metadata()));
     }
 
     /**
@@ -140,7 +143,7 @@ public final class GgufCheckpoint implements Checkpoint {
 
     @Override
     public Optional<Tokenizer> tokenizer() {
-        return Optional.empty();
+        return tokenizer.get();
     }
 
     @Override

@@ -12,9 +12,11 @@ import dev.demitasse.model.Role;
 import dev.demitasse.model.Tensor;
 import dev.demitasse.model.TensorKey;
 import dev.demitasse.model.TensorKey.Part;
+import dev.demitasse.model.files.OnDemand;
 import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.tokenizer.Tokenizer;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -38,14 +40,13 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
     private final ModelConfig config;
     private final List<SafetensorsFile> files;
     private final Map<String, Tensor> tensors;
-    private final Optional<Tokenizer> tokenizer;
+    private final OnDemand<Optional<Tokenizer>> tokenizer;
 
-    private HuggingFaceCheckpoint(
-            Path folder, ModelConfig config, List<SafetensorsFile> files, Optional<Tokenizer> tokenizer) {
+    private HuggingFaceCheckpoint(Path folder, ModelConfig config, List<SafetensorsFile> files) {
         this.folder = folder;
         this.config = config;
         this.files = files;
-        this.tokenizer = tokenizer;
+        this.tokenizer = new OnDemand<>(this::readTokenizer);
         this.tensors = new HashMap<>();
         files.forEach(file -> tensors.putAll(file.tensors()));
     }
@@ -61,16 +62,12 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
                     folder, "has no config.json", "name a folder in Hugging Face layout, a .gguf or an .onnx");
         }
         ModelConfig config = Families.read(ConfigJson.read(configFile));
-        Path tokenizerFile = folder.resolve("tokenizer.json");
-        Optional<Tokenizer> tokenizer = Files.exists(tokenizerFile)
-                ? Optional.of(Tokenizer.ofJson(tokenizerFile, Files.readString(tokenizerFile)))
-                : Optional.empty();
         List<SafetensorsFile> files = new ArrayList<>();
         try {
             for (Path file : weightFiles(folder)) {
                 files.add(SafetensorsFile.open(file));
             }
-            HuggingFaceCheckpoint checkpoint = new HuggingFaceCheckpoint(folder, config, files, tokenizer);
+            HuggingFaceCheckpoint checkpoint = new HuggingFaceCheckpoint(folder, config, files);
             config.tensors().forEach(checkpoint::tensor);
             return checkpoint;
         } catch (Throwable e) {
@@ -156,7 +153,16 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
 
     @Override
     public Optional<Tokenizer> tokenizer() {
-        return tokenizer;
+        return tokenizer.get();
+    }
+
+    private Optional<Tokenizer> readTokenizer() {
+        Path file = folder.resolve("tokenizer.json");
+        try {
+            return Files.exists(file) ? Optional.of(Tokenizer.read(file)) : Optional.empty();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     @Override

@@ -1,27 +1,46 @@
 package dev.demitasse.model.tokenizer;
 
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.demitasse.model.MalformedModelException;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Map;
+import java.util.OptionalInt;
 
 /**
  * Text to token ids and back, by Hugging Face's own tokenizers library. A tokenizer is its tokenizer.json: one read from
  * a GGUF file is written as such a JSON first. Safe for use by several threads.
  */
 public final class Tokenizer {
+    private static final ObjectMapper JSON = new ObjectMapper();
+    private static final String ADVICE = "take the file that came with the model";
+
+    private final Path path;
     private final String json;
     private final HuggingFaceTokenizer library;
+    private final int vocabularySize;
+    private final OptionalInt beginToken;
 
-    private Tokenizer(String json, HuggingFaceTokenizer library) {
+    private Tokenizer(
+            Path path, String json, HuggingFaceTokenizer library, int vocabularySize, OptionalInt beginToken) {
+        this.path = path;
         this.json = json;
         this.library = library;
+        this.vocabularySize = vocabularySize;
+        this.beginToken = beginToken;
+    }
+
+    /** Reads a tokenizer.json. */
+    public static Tokenizer read(Path file) throws IOException {
+        return ofJson(file, new String(Files.readAllBytes(file), StandardCharsets.UTF_8));
     }
 
     /**
@@ -30,15 +49,20 @@ public final class Tokenizer {
      */
     public static Tokenizer ofJson(Path path, String json) {
         try {
+            JsonNode root = JSON.readTree(json);
+            if (!(root instanceof ObjectNode)) {
+                throw new MalformedModelException(path, "not a tokenizer.json: no JSON object", ADVICE);
+            }
+            TokenizerJson layout = new TokenizerJson(path, root);
             // Left to itself the library cuts texts at 512 tokens.
             Map<String, String> options = Map.of("truncation", "false", "addSpecialTokens", "false");
-            return new Tokenizer(
-                    json,
-                    HuggingFaceTokenizer.newInstance(
-                            new ByteArrayInputStream(json.getBytes(StandardCharsets.UTF_8)), options));
+            HuggingFaceTokenizer library = HuggingFaceTokenizer.newInstance(
+                    new ByteArrayInputStream(layout.forLibrary(json).getBytes(StandardCharsets.UTF_8)), options);
+            return new Tokenizer(path, json, library, layout.vocabularySize(), layout.begin());
+        } catch (MalformedModelException e) {
+            throw e;
         } catch (IOException | RuntimeException e) {
-            throw new MalformedModelException(
-                    path, "not a tokenizer.json: " + e.getMessage(), "take the file that came with the model", e);
+            throw new MalformedModelException(path, "not a tokenizer.json: " + e.getMessage(), ADVICE, e);
         }
     }
 
@@ -62,20 +86,31 @@ public final class Tokenizer {
         return library.decode(Arrays.stream(ids).asLongStream().toArray(), true);
     }
 
+    /** A decoder of tokens that come one by one; to continue a prompt, let it take the prompt's tokens first. */
+    public TextStream stream() {
+        return new TextStream(this);
+    }
+
+    /** The token that {@link #encodeWithSpecial} puts first, if it does. */
+    public OptionalInt beginToken() {
+        return beginToken;
+    }
+
     /** One more than the largest id. */
     public int vocabularySize() {
+        return vocabularySize;
+    }
+
+    /**
+     * Its tokens, merges and rules; parsed anew each time.
+     *
+     * @throws dev.demitasse.model.InvalidRequestException if it is not a BPE tokenizer
+     */
+    public TokenizerData data() {
         try {
-            int largest = -1;
-            JsonNode root = new ObjectMapper().readTree(json);
-            for (JsonNode id : root.path("model").path("vocab")) {
-                largest = Math.max(largest, id.asInt(-1));
-            }
-            for (JsonNode token : root.path("added_tokens")) {
-                largest = Math.max(largest, token.path("id").asInt(-1));
-            }
-            return largest + 1;
-        } catch (IOException e) {
-            throw new IllegalStateException(e);
+            return TokenizerData.ofJson(path, JSON.readTree(json));
+        } catch (JsonProcessingException e) {
+            throw new MalformedModelException(path, "not JSON: " + e.getOriginalMessage(), ADVICE, e);
         }
     }
 

@@ -1,0 +1,100 @@
+package dev.demitasse.model.gguf;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.demitasse.model.ConfigJson;
+import dev.demitasse.model.Families;
+import dev.demitasse.model.ModelConfig;
+import dev.demitasse.model.reference.SharedData;
+import dev.demitasse.model.tokenizer.Tokenizer;
+import dev.demitasse.model.tokenizer.TokenizerCases;
+import dev.demitasse.model.tokenizer.TokenizerCases.Case;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.assertj.core.api.SoftAssertions;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class GgufTokenizerTest {
+    private static Tokenizer tokenizer(Path gguf) throws IOException {
+        try (GgufFile file = GgufFile.open(gguf)) {
+            return GgufTokenizer.read(file.metadata()).orElseThrow();
+        }
+    }
+
+    /** llama.cpp's own vocabulary files and the ids its tests expect. */
+    @ParameterizedTest
+    @ValueSource(strings = {"llama2", "gpt2"})
+    void encodesAsTheModelsAuthorsDo(String name) throws IOException {
+        Tokenizer tokenizer = tokenizer(SharedData.require("data/tokenizers/" + name + "/vocab.gguf"));
+        SoftAssertions all = new SoftAssertions();
+        for (Case each : TokenizerCases.of(name)) {
+            all.assertThat(tokenizer.encode(each.text())).as(each.text()).isEqualTo(each.ids());
+        }
+        all.assertAll();
+    }
+
+    /** The same tokenizer from both files. */
+    @Test
+    void equalsTheTokenizerJsonItWasMadeFrom() throws IOException {
+        Tokenizer gguf = tokenizer(SharedData.require("golden/gguf/stories260K-f32.gguf"));
+        Tokenizer json = Tokenizer.read(SharedData.require("data/models/stories260K/tokenizer.json"));
+        String text = Files.readString(SharedData.require("data/text/tinystories_10k.txt"))
+                .substring(0, 200_000);
+        assertThat(gguf.encodeWithSpecial(text)).isEqualTo(json.encodeWithSpecial(text));
+        assertThat(gguf.decode(gguf.encode(text))).isEqualTo(text);
+        assertThat(gguf.vocabularySize()).isEqualTo(512);
+    }
+
+    /** What we write as GGUF keys encodes real text as the tokenizer.json does, even without that JSON beside them. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "tokenizers/llama2",
+                "tokenizers/gpt2",
+                "tokenizers/smollm2",
+                "models/stories260K",
+                "models/stories3M",
+                "models/babyllama105"
+            })
+    void writtenKeysEncodeTheSame(String folder) throws IOException {
+        Tokenizer source = Tokenizer.read(SharedData.require("data/" + folder).resolve("tokenizer.json"));
+        ModelConfig config = Families.read(ConfigJson.read(SharedData.require("data/models/stories260K/config.json")))
+                .withVocabularySize(source.vocabularySize() + 3);
+        Map<String, Object> keys = GgufTokenizer.write(source, config);
+        GgufMetadata metadata = new GgufMetadata(Path.of("written.gguf"), asRead(keys));
+        assertThat(keys).containsEntry("tokenizer.huggingface.json", source.json());
+        Tokenizer written =
+                Tokenizer.ofJson(metadata.path(), GgufTokenizer.data(metadata).toJson());
+        List<String> texts = new ArrayList<>(List.of("", " a  b\n\n c", "12345 don't 你好 🦙"));
+        texts.add(Files.readString(SharedData.require("data/text/tinystories_10k.txt"))
+                .substring(0, 100_000));
+        for (String text : texts) {
+            assertThat(written.encodeWithSpecial(text)).isEqualTo(source.encodeWithSpecial(text));
+        }
+        assertThat(written.vocabularySize()).isEqualTo(config.vocabularySize());
+    }
+
+    /** Values as the reader gives them: Long for Integer, Double for Float. */
+    private static Map<String, Object> asRead(Map<String, Object> written) {
+        Map<String, Object> read = new LinkedHashMap<>();
+        written.forEach((key, value) -> read.put(key, asRead(value)));
+        return read;
+    }
+
+    private static Object asRead(Object value) {
+        return switch (value) {
+            case Integer whole -> whole.longValue();
+            case Float floating -> Double.valueOf(Float.toString(floating));
+            case List<?> list ->
+                list.stream().map(element -> asRead((Object) element)).toList();
+            default -> value;
+        };
+    }
+}
