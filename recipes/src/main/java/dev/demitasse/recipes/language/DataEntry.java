@@ -1,5 +1,9 @@
 package dev.demitasse.recipes.language;
 
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.EnumSet;
 import java.util.List;
@@ -29,7 +33,7 @@ public record DataEntry(Source source, Set<Portion> portions, int length, Option
     /** Where text is. */
     public sealed interface Source {
         /** A text file; {@code separator} stands between its documents. */
-        record Text(Path path, Optional<String> separator) implements Source {}
+        record Text(Path path, String separator) implements Source {}
 
         /** A file with a JSON object a line, whose {@code field} is a document. */
         record Jsonl(Path path, String field) implements Source {}
@@ -38,12 +42,17 @@ public record DataEntry(Source source, Set<Portion> portions, int length, Option
         record Stories(long seed, int count) implements Source {}
     }
 
+    private static final String END_OF_TEXT = "<|endoftext|>";
+    private static final String BLANK_LINE = "\n\n";
+
     static final Key<Path> TEXT = Key.optional("text", Kind.FILE, "a text file");
     static final Key<Path> JSONL = Key.optional("jsonl", Kind.FILE, "a file with one JSON object a line");
     static final Key<String> BUILTIN = Key.optional(
             "builtin", Kind.choice(java.util.Map.of("stories", "stories"), "a corpus"), "text that Demitasse makes up");
     private static final Key<String> SEPARATOR = Key.optional(
-            "separator", Kind.RAW, "with `text`: what stands between documents; without it blank lines do");
+            "separator",
+            Kind.RAW,
+            "with `text`: what stands between documents; without it `<|endoftext|>` where the text has it, else blank lines");
     static final Key<String> FIELD = Key.of("field", Kind.TEXT, "text", "with `jsonl`: which field is the document");
     private static final Key<Integer> COUNT =
             Key.of("count", Kind.integer(1), "2000", "with `builtin`: how many stories, before they are split");
@@ -90,13 +99,27 @@ public record DataEntry(Source source, Set<Portion> portions, int length, Option
         only(fields, COUNT, key, BUILTIN);
         only(fields, SEED, key, BUILTIN);
         if (key == TEXT) {
-            return new Source.Text(fields.get(TEXT, Path.of("")), fields.find(SEPARATOR));
+            Path path = fields.get(TEXT, Path.of(""));
+            return new Source.Text(path, fields.get(SEPARATOR, separator(path)));
         }
         if (key == JSONL) {
             return new Source.Jsonl(fields.get(JSONL, Path.of("")), fields.get(FIELD));
         }
         fields.find(BUILTIN);
         return new Source.Stories(fields.get(SEED, seed), fields.get(COUNT));
+    }
+
+    /** What stands between the documents of a text that nobody told about. */
+    private static String separator(Path path) {
+        if (!Files.isRegularFile(path)) {
+            return BLANK_LINE;
+        }
+        try (InputStream stream = Files.newInputStream(path)) {
+            String beginning = new String(stream.readNBytes(1 << 20), StandardCharsets.ISO_8859_1);
+            return beginning.contains(END_OF_TEXT) ? END_OF_TEXT : BLANK_LINE;
+        } catch (IOException e) {
+            return BLANK_LINE; // whoever reads it all tells why it cannot be read
+        }
     }
 
     private static void only(Fields fields, Key<?> key, Key<?> chosen, Key<?> belongsTo) {

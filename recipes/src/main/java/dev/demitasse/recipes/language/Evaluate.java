@@ -42,7 +42,7 @@ public record Evaluate(When after, Set<Metric> metrics, Scoring protocol, int sa
             "metrics",
             Kind.choice(Metric.class, "a metric").list(),
             "perplexity, kl, top1, size, speed",
-            "what is measured; `kl` and `top1` compare with the recipe's model");
+            "what is measured; `kl` and `top1` compare with the recipe's model, or where it has none, its first stage");
     private static final Key<Scoring> PROTOCOL = Key.of(
             "protocol",
             Kind.choice(Scoring.class, "a protocol"),

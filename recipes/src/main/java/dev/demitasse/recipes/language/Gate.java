@@ -51,7 +51,9 @@ public record Gate(Measure measure, OptionalDouble minimum, OptionalDouble maxim
     private static final Key<Double> MIN_SIZE = Key.optional("min", SIZE_LIMIT, "least value that passes");
     private static final Key<Double> MAX_SIZE = Key.optional("max", SIZE_LIMIT, "greatest value that passes");
     private static final Key<String> AGAINST = Key.optional(
-            "against", Kind.TEXT, "what is compared with: `model` or an earlier stage; without it `model`");
+            "against",
+            Kind.TEXT,
+            "what is compared with: `model` or an earlier stage; without it `model`, or where a recipe has none, its first stage");
 
     static final Section SECTION = new Section(
             "gate",
@@ -82,7 +84,7 @@ public record Gate(Measure measure, OptionalDouble minimum, OptionalDouble maxim
         }
         Optional<String> against = Optional.empty();
         if (measure.compares) {
-            against = Optional.of(fields.get(AGAINST, Recipe.MODEL));
+            against = Optional.of(fields.get(AGAINST, graph.baseline()));
             graph.checkReference(fields, AGAINST, against.get());
         } else if (fields.has(AGAINST)) {
             fields.wrong(

@@ -179,7 +179,15 @@ record Kind<T>(String words, T placeholder, Function<Node, T> reader, Function<T
         String text = text(node);
         Path path = node.origin().base().resolve(text).normalize();
         if (!Files.exists(path)) {
-            throw new BadValue("there is no '%s'%s".formatted(text, path.endsWith(text) ? " at " + path : ""));
+            throw new BadValue("there is no '%s'%s"
+                    .formatted(
+                            text,
+                            path.equals(Path.of(text))
+                                    ? ""
+                                    : " (looked in " + node.origin().base() + ")"));
+        }
+        if (!Files.isReadable(path)) {
+            throw new BadValue("'%s' may not be read".formatted(text));
         }
         return path;
     }

@@ -45,6 +45,11 @@ public record Recipe(
         return RecipeReader.read(file, overrides);
     }
 
+    /** What results are compared with if nothing is said: the recipe's model, or where it has none, its first stage. */
+    public String baseline() {
+        return model.isPresent() ? MODEL : stages.getFirst().id();
+    }
+
     /** The stage called {@code id}. */
     public Stage stage(String id) {
         return stages.stream()

@@ -148,6 +148,11 @@ final class StageGraph {
         return checkReference(fields, FROM, from) ? Optional.of(from) : Optional.empty();
     }
 
+    /** What stages are compared with if nothing is said: the recipe's model, or where it has none, its first stage. */
+    String baseline() {
+        return forms.keySet().stream().findFirst().orElse(Recipe.MODEL);
+    }
+
     private static boolean startsFromNothing(Work work) {
         return work instanceof Pretrain
                 || work instanceof Distill distill && distill.student().isPresent();

@@ -148,7 +148,7 @@ class RecipeTest {
         Recipe recipe = read(
                 SAMPLE, "data.*=" + other, "data.*.length=64", "stages.5.id=last", "stages.q4.quantize.format=q8_0");
         assertThat(recipe.data().entries().values())
-                .allSatisfy(entry -> assertThat(entry.source()).isEqualTo(new Source.Text(other, Optional.empty())))
+                .allSatisfy(entry -> assertThat(entry.source()).isEqualTo(new Source.Text(other, "\n\n")))
                 .allSatisfy(entry -> assertThat(entry.length()).isEqualTo(64));
         assertThat(recipe.data().calibration().orElseThrow().samples()).contains(128);
         assertThat(recipe.data().train().orElseThrow().portions()).containsExactly(Portion.TRAIN);
