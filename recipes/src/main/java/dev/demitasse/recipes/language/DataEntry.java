@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 
@@ -48,7 +49,7 @@ public record DataEntry(Source source, Set<Portion> portions, int length, Option
     static final Key<Path> TEXT = Key.optional("text", Kind.FILE, "a text file");
     static final Key<Path> JSONL = Key.optional("jsonl", Kind.FILE, "a file with one JSON object a line");
     static final Key<String> BUILTIN = Key.optional(
-            "builtin", Kind.choice(java.util.Map.of("stories", "stories"), "a corpus"), "text that Demitasse makes up");
+            "builtin", Kind.choice(Map.of("stories", "stories"), "a corpus"), "text that Demitasse makes up");
     private static final Key<String> SEPARATOR = Key.optional(
             "separator",
             Kind.RAW,

@@ -11,10 +11,10 @@ import java.util.TreeMap;
  * Writes a checkpoint as one file that other programs run.
  *
  * @param target what kind of file
- * @param weights GGUF: what float weights are stored in; weights in a block format stay in it
+ * @param weights GGUF: what float matrices are stored in; empty as they are. Those in a block format stay in it
  * @param file its name in the run's artifacts folder; empty for the stage's id with the kind's ending
  */
-public record Export(Target target, TensorFormat weights, Optional<String> file) implements Work {
+public record Export(Target target, Optional<TensorFormat> weights, Optional<String> file) implements Work {
     /** Kinds of files. */
     public enum Target {
         GGUF,
@@ -23,11 +23,10 @@ public record Export(Target target, TensorFormat weights, Optional<String> file)
 
     private static final Key<Target> FORMAT =
             Key.required("format", Kind.choice(Target.class, "a file format"), "what kind of file");
-    private static final Key<TensorFormat> WEIGHTS = Key.of(
+    private static final Key<TensorFormat> WEIGHTS = Key.optional(
             "weights",
             Kind.choice(formats(), "a format"),
-            "f16",
-            "GGUF: format of weights that are still float; quantized ones stay as they are");
+            "GGUF: format of matrices that are still float; without it they stay as they are. Quantized ones always do");
     private static final Key<String> FILE = Key.optional(
             "file", Kind.TEXT, "the file's name in `artifacts/`; without it the stage's id and `.gguf` or `.onnx`");
 
@@ -58,7 +57,7 @@ public record Export(Target target, TensorFormat weights, Optional<String> file)
         } else if (file.isPresent() && !file.get().matches("[A-Za-z0-9_][A-Za-z0-9_.-]*")) {
             fields.wrong(FILE, "must be a plain file name, is '%s'".formatted(file.get()));
         }
-        return new Export(target, target == Target.GGUF ? fields.get(WEIGHTS) : fields.otherwise(WEIGHTS), file);
+        return new Export(target, fields.find(WEIGHTS), file);
     }
 
     /** The name of the file that stage {@code id} writes. */

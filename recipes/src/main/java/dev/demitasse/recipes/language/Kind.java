@@ -46,6 +46,13 @@ record Kind<T>(String words, T placeholder, Function<Node, T> reader, Function<T
         return number("a number of at least " + Numbers.plain(least), least, value -> value >= least);
     }
 
+    static Kind<Double> within(double least, double most) {
+        return number(
+                "a number from %s to %s".formatted(Numbers.plain(least), Numbers.plain(most)),
+                least,
+                value -> value >= least && value <= most);
+    }
+
     /** A share that leaves something. */
     static Kind<Double> fraction() {
         return number("a fraction above 0, at most 1", 1, value -> value > 0 && value <= 1);

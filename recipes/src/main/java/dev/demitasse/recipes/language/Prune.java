@@ -6,14 +6,15 @@ import java.util.Optional;
 /**
  * Removes the least important parts of a model.
  *
- * @param feedForward share of the neurons kept
- * @param heads share of the key/value groups kept, each with its query heads
- * @param hidden share of the residual stream kept
+ * @param feedForward how many neurons of a layer are kept
+ * @param heads how many key/value heads of a layer are kept, each with its query heads
+ * @param hidden how much of the residual stream's width is kept
  * @param layers how many decoder layers are kept
  * @param importance what decides
- * @param multipleOf sizes are rounded to multiples of it
+ * @param multipleOf what shares of widths are rounded to; empty to suit the block formats
  */
-public record Prune(double feedForward, double heads, double hidden, Keep layers, Importance importance, int multipleOf)
+public record Prune(
+        Keep feedForward, Keep heads, Keep hidden, Keep layers, Importance importance, Optional<Integer> multipleOf)
         implements Work {
 
     /** What makes a part important. */
@@ -38,36 +39,26 @@ public record Prune(double feedForward, double heads, double hidden, Keep layers
         DEPTH
     }
 
-    private static final Kind<Keep> KEEP = new Kind<>(
-            "a fraction above 0, at most 1 (written with a point), or a whole number",
-            new Keep.Share(1),
-            node -> node instanceof Text text && text.text().strip().matches("\\d+")
-                    ? new Keep.Count(Kind.integer(1).reader().apply(node))
-                    : new Keep.Share(Kind.fraction().reader().apply(node)),
-            keep -> switch (keep) {
-                case Keep.Share share -> share.share();
-                case Keep.Count count -> count.count();
-            });
-
     private static final Key<Method> METHOD = Key.optional(
             "method",
             Kind.choice(Method.class, "a method"),
             "`width` allows `ffn`, `heads` and `hidden`, `depth` allows `layers`; without it all of them");
-    private static final Key<Double> FEED_FORWARD =
-            Key.of("ffn", Kind.fraction(), "1.0", "share of the feed-forward neurons that is kept");
-    private static final Key<Double> HEADS = Key.of(
-            "heads", Kind.fraction(), "1.0", "share of the key/value groups that is kept, with their query heads");
-    private static final Key<Double> HIDDEN =
-            Key.of("hidden", Kind.fraction(), "1.0", "share of the residual stream's width that is kept");
-    private static final Key<Keep> LAYERS =
-            Key.of("layers", KEEP, "1.0", "how many decoder layers are kept: a share, or a number of them");
+    private static final Key<Keep> FEED_FORWARD =
+            Key.of("ffn", keep(2), "1.0", "how many of each layer's feed-forward neurons are kept");
+    private static final Key<Keep> HEADS = Key.of(
+            "heads", keep(1), "1.0", "how many of each layer's key/value heads are kept, with their query heads");
+    private static final Key<Keep> HIDDEN =
+            Key.of("hidden", keep(2), "1.0", "how much of the residual stream's width is kept");
+    private static final Key<Keep> LAYERS = Key.of("layers", keep(1), "1.0", "how many decoder layers are kept");
     private static final Key<Importance> IMPORTANCE = Key.of(
             "importance",
             Kind.choice(Importance.class, "a measure of importance"),
             "activation",
             "what decides: activations on data.calibration, or the weights' size");
-    private static final Key<Integer> MULTIPLE_OF = Key.of(
-            "multiple_of", Kind.integer(1), "32", "widths are rounded to multiples of it; block formats need 32");
+    private static final Key<Integer> MULTIPLE_OF = Key.optional(
+            "multiple_of",
+            Kind.integer(1),
+            "shares of `ffn` and `hidden` are rounded to multiples of it; without it 256 where the model's size is one, else 32");
 
     static final Section SECTION = new Section(
             "prune",
@@ -93,7 +84,25 @@ public record Prune(double feedForward, double heads, double hidden, Keep layers
                 allowed(fields, HIDDEN, width),
                 allowed(fields, LAYERS, depth),
                 fields.get(IMPORTANCE),
-                fields.get(MULTIPLE_OF));
+                fields.find(MULTIPLE_OF));
+    }
+
+    /** A share with a decimal point, or a number of {@code least} and more. */
+    private static Kind<Keep> keep(int least) {
+        return new Kind<>(
+                "a share above 0, at most 1, such as 0.75; or a number of at least " + least,
+                new Keep.Share(1),
+                node -> node instanceof Text text && isCount(text.text().strip(), least)
+                        ? new Keep.Count(Kind.integer(1).reader().apply(node))
+                        : new Keep.Share(Kind.fraction().reader().apply(node)),
+                keep -> switch (keep) {
+                    case Keep.Share share -> share.share();
+                    case Keep.Count count -> count.count();
+                });
+    }
+
+    private static boolean isCount(String text, int least) {
+        return text.matches("\\d+") && !text.matches("0+") && (least == 1 || !text.matches("0*1"));
     }
 
     private static <T> T allowed(Fields fields, Key<T> key, boolean byMethod) {

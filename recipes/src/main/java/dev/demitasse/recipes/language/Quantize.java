@@ -14,15 +14,19 @@ import java.util.TreeMap;
  * @param format a block format, or {@link ScalarFormat#I8} for INT8 with a scale per output row
  * @param damping added to the diagonal of GPTQ's Hessian, as a share of its mean
  * @param actOrder whether GPTQ takes the columns by the size of their activations
+ * @param floatTarget how far GPTQ aims at the float model's outputs instead of its own weights' on quantized inputs
+ * @param refinements rounds of coordinate descent after GPTQ
  * @param alpha how much of the activations' range SmoothQuant moves into the weights
- * @param embedding format of the embedding; empty for {@code format} where that can be, else as it was
- * @param head format of an untied output projection; as {@code embedding}
+ * @param embedding format of the embedding; empty for 8 bits where it is the head too, else {@code format}
+ * @param head format of a head that is not tied; empty for 8 bits
  */
 public record Quantize(
         Method method,
         TensorFormat format,
         double damping,
         boolean actOrder,
+        double floatTarget,
+        int refinements,
         double alpha,
         Optional<TensorFormat> embedding,
         Optional<TensorFormat> head)
@@ -47,23 +51,41 @@ public record Quantize(
             "format",
             Kind.choice(formats(), "a format"),
             "what the projections are stored in; `int8` goes to ONNX, the others to GGUF");
-    private static final Key<Double> DAMPING =
-            Key.of("damping", Kind.above(0), "0.01", "GPTQ: added to the Hessian's diagonal, as a share of its mean");
+    private static final Key<Double> DAMPING = Key.of(
+            "damping", Kind.within(0, 10), "0.05", "GPTQ: added to the Hessian's diagonal, as a share of its mean");
     private static final Key<Boolean> ACT_ORDER =
-            Key.of("act_order", Kind.FLAG, "false", "GPTQ: columns by the size of their activations");
+            Key.of("act_order", Kind.FLAG, "true", "GPTQ: columns by the size of their activations");
+    private static final Key<Double> FLOAT_TARGET = Key.of(
+            "float_target",
+            Kind.within(0, 1),
+            "0",
+            "GPTQ: how far it aims at the float model's outputs; 0 aims at its own weights' on the quantized model's inputs");
+    private static final Key<Integer> REFINEMENTS = Key.of(
+            "refinements", Kind.integer(0), "0", "GPTQ: rounds of coordinate descent on scales and codes after it");
     private static final Key<Double> ALPHA = Key.of(
-            "alpha", Kind.fraction(), "0.5", "SmoothQuant: how much of the activations' range moves into the weights");
+            "alpha",
+            Kind.within(0, 1),
+            "0.5",
+            "SmoothQuant: how much of the activations' range moves into the weights");
     private static final Key<TensorFormat> EMBEDDING = Key.optional(
             "embedding",
             Kind.choice(tableFormats(), "a format"),
-            "format of the embedding; without it, chosen by `format`");
+            "format of the embedding; without it 8 bits where it is the head too, else `format`");
     private static final Key<TensorFormat> HEAD = Key.optional(
-            "head",
-            Kind.choice(tableFormats(), "a format"),
-            "format of an untied head; without it, chosen by `format`");
+            "head", Kind.choice(tableFormats(), "a format"), "format of a head that is not tied; without it 8 bits");
 
     static final Section SECTION = new Section(
-            "quantize", "Rounds weights to few bits.", METHOD, FORMAT, DAMPING, ACT_ORDER, ALPHA, EMBEDDING, HEAD);
+            "quantize",
+            "Rounds weights to few bits.",
+            METHOD,
+            FORMAT,
+            DAMPING,
+            ACT_ORDER,
+            FLOAT_TARGET,
+            REFINEMENTS,
+            ALPHA,
+            EMBEDDING,
+            HEAD);
 
     private static Map<String, TensorFormat> formats() {
         Map<String, TensorFormat> formats = new TreeMap<>();
@@ -88,6 +110,8 @@ public record Quantize(
                 fields.get(FORMAT),
                 fields.get(DAMPING),
                 fields.get(ACT_ORDER),
+                fields.get(FLOAT_TARGET),
+                fields.get(REFINEMENTS),
                 fields.get(ALPHA),
                 fields.find(EMBEDDING),
                 fields.find(HEAD));

@@ -1,7 +1,10 @@
 package dev.demitasse.recipes.language;
 
+import dev.demitasse.model.format.ScalarFormat;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 
 /**
  * How long and how fast pretraining and distilling learn.
@@ -16,6 +19,7 @@ import java.util.Optional;
  * @param weightDecay of matrices
  * @param validateEvery steps between two measurements with the validation text
  * @param checkpointEvery steps between two states that a killed run resumes from
+ * @param format what the result's weights are stored in: F32, F16 or BF16
  */
 public record TrainingSettings(
         Optional<Long> tokens,
@@ -27,7 +31,8 @@ public record TrainingSettings(
         double clip,
         double weightDecay,
         int validateEvery,
-        int checkpointEvery) {
+        int checkpointEvery,
+        ScalarFormat format) {
 
     private static final long DEFAULT_TOKENS = 2_000_000;
 
@@ -53,6 +58,14 @@ public record TrainingSettings(
     private static final Key<Integer> CHECKPOINT_EVERY =
             Key.of("checkpoint_every", Kind.integer(1), "50", "steps between two states to resume from");
 
+    private static final Key<ScalarFormat> FORMAT = Key.of(
+            "format",
+            Kind.choice(
+                    new TreeMap<>(Map.of("bf16", ScalarFormat.BF16, "f16", ScalarFormat.F16, "f32", ScalarFormat.F32)),
+                    "a format"),
+            "bf16",
+            "what the result's weights are stored in");
+
     static final List<Key<?>> KEYS = List.of(
             TOKENS,
             STEPS,
@@ -63,7 +76,8 @@ public record TrainingSettings(
             CLIP,
             WEIGHT_DECAY,
             VALIDATE_EVERY,
-            CHECKPOINT_EVERY);
+            CHECKPOINT_EVERY,
+            FORMAT);
 
     static TrainingSettings read(Fields fields) {
         boolean both = fields.has(TOKENS) && fields.has(STEPS);
@@ -83,7 +97,8 @@ public record TrainingSettings(
                 fields.get(CLIP),
                 fields.get(WEIGHT_DECAY),
                 fields.get(VALIDATE_EVERY),
-                fields.get(CHECKPOINT_EVERY));
+                fields.get(CHECKPOINT_EVERY),
+                fields.get(FORMAT));
     }
 
     /** Optimizer steps with windows of {@code length} tokens: a last, partial step counts. */

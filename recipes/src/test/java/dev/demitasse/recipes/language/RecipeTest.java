@@ -7,6 +7,7 @@ import dev.demitasse.model.format.Q4_0;
 import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.recipes.language.DataEntry.Portion;
 import dev.demitasse.recipes.language.DataEntry.Source;
+import dev.demitasse.recipes.language.Prune.Keep;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -91,7 +92,13 @@ class RecipeTest {
                 .extracting(stage -> stage.from().orElseThrow())
                 .containsExactly("model", "slim", "heal", "heal", "q4", "int8");
         assertThat(recipe.stage("slim").work())
-                .isEqualTo(new Prune(0.75, 1, 1, new Prune.Keep.Share(1), Prune.Importance.ACTIVATION, 32));
+                .isEqualTo(new Prune(
+                        new Keep.Share(0.75),
+                        new Keep.Share(1),
+                        new Keep.Share(1),
+                        new Keep.Share(1),
+                        Prune.Importance.ACTIVATION,
+                        Optional.empty()));
         Distill heal = (Distill) recipe.stage("heal").work();
         assertThat(heal.loss()).isEqualTo(new Distill.Loss(1.0, 0.2, 0.1));
         assertThat(heal.training().tokens()).contains(2_000_000L);
