@@ -74,6 +74,11 @@ public final class Gptq {
         return factor.damping();
     }
 
+    /** The factor of the inverse second moment, in the order columns are quantized in. */
+    public InverseFactor factor() {
+        return factor;
+    }
+
     /** Quantizes {@code weight}, which is left as it is. */
     public Result quantize(Matrix weight) {
         if (weight.columns() != columns) {

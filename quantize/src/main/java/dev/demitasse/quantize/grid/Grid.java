@@ -32,6 +32,9 @@ public sealed interface Grid permits Q40Grid, Q80Grid, Int8Grid, GroupGrid {
      */
     Step fit(double[] values, int at, double[] importance, int importanceAt, int count);
 
+    /** The number nearest to {@code scale} that can be stored. */
+    float stored(float scale);
+
     /** The code nearest to {@code value}, ties to even. */
     default int code(double value, float scale, int zero) {
         if (scale == 0) {

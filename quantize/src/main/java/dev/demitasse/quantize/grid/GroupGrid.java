@@ -55,4 +55,9 @@ public record GroupGrid(int bits, boolean symmetric, int size) implements Grid {
         int zero = symmetric ? 1 << (bits - 1) : (int) Math.rint(-smallest / scale);
         return new Step((float) scale, zero);
     }
+
+    @Override
+    public float stored(float scale) {
+        return scale;
+    }
 }

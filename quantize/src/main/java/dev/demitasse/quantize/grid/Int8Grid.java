@@ -30,4 +30,9 @@ public record Int8Grid() implements Grid {
         }
         return new Step((float) (largest / 127), 0);
     }
+
+    @Override
+    public float stored(float scale) {
+        return scale;
+    }
 }

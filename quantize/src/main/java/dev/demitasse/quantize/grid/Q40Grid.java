@@ -40,4 +40,9 @@ public record Q40Grid() implements Grid {
         }
         return new Step(search.best(), 8);
     }
+
+    @Override
+    public float stored(float scale) {
+        return Float.float16ToFloat(Float.floatToFloat16(scale));
+    }
 }

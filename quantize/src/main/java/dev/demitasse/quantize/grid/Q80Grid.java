@@ -35,4 +35,9 @@ public record Q80Grid() implements Grid {
         }
         return new Step(search.best(), 0);
     }
+
+    @Override
+    public float stored(float scale) {
+        return Float.float16ToFloat(Float.floatToFloat16(scale));
+    }
 }

@@ -1,0 +1,219 @@
+package dev.demitasse.quantize;
+
+import dev.demitasse.datasets.TokenWindows;
+import dev.demitasse.infer.DecoderLayer;
+import dev.demitasse.infer.weights.WeightSource;
+import dev.demitasse.model.ModelConfig;
+import dev.demitasse.model.Role;
+import dev.demitasse.model.Tensor;
+import dev.demitasse.model.TensorKey;
+import dev.demitasse.model.TensorKey.Part;
+import dev.demitasse.model.format.Q4_0;
+import dev.demitasse.model.format.Q8_0;
+import dev.demitasse.model.format.ScalarFormat;
+import dev.demitasse.model.format.TensorFormat;
+import dev.demitasse.quantize.HiddenStates.Half;
+import dev.demitasse.quantize.QuantizeOptions.Method;
+import dev.demitasse.quantize.gptq.CoordinateDescent;
+import dev.demitasse.quantize.gptq.FloatTarget;
+import dev.demitasse.quantize.gptq.Gptq;
+import dev.demitasse.quantize.gptq.GptqOptions;
+import dev.demitasse.quantize.gptq.OutputError;
+import dev.demitasse.quantize.grid.Grid;
+import dev.demitasse.quantize.grid.Int8Grid;
+import dev.demitasse.quantize.grid.Q40Grid;
+import dev.demitasse.quantize.grid.Q80Grid;
+import dev.demitasse.quantize.grid.QuantizedMatrix;
+import dev.demitasse.quantize.matrix.CrossMoment;
+import dev.demitasse.quantize.matrix.Hessian;
+import dev.demitasse.quantize.matrix.Hessian.SecondMoment;
+import dev.demitasse.quantize.matrix.Matrix;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * Quantizes layer by layer on what the layers before really give: q, k, v; then, on activations that have passed
+ * them, the attention output; then gate and up; then down. One layer's weights, the moments of one input and the
+ * residual stream of the calibration windows are held at a time; with a float target the float model's stream too.
+ */
+final class GptqLayers implements LayerQuantizer {
+    private final ModelConfig config;
+    private final WeightSource source;
+    private final FormatPlan plan;
+    private final QuantizeOptions options;
+    private final HiddenStates quantized;
+    private final Optional<HiddenStates> exact;
+
+    /**
+     * @param embedding where the quantized model takes its embedding from
+     */
+    GptqLayers(
+            ModelConfig config,
+            WeightSource source,
+            WeightSource embedding,
+            FormatPlan plan,
+            QuantizeOptions options,
+            TokenWindows calibration) {
+        this.config = config;
+        this.source = source;
+        this.plan = plan;
+        this.options = options;
+        this.quantized = HiddenStates.embed(config, embedding, calibration);
+        boolean aims = options.method() == Method.GPTQ && options.floatTarget() > 0;
+        this.exact = aims ? Optional.of(HiddenStates.embed(config, source, calibration)) : Optional.empty();
+    }
+
+    @Override
+    public QuantizedLayer quantize(int layer) {
+        return new OneLayer(layer).quantize();
+    }
+
+    /** The statistics that quantizing the projections of one input takes. */
+    private record Moments(SecondMoment input, Optional<CrossMoment> drift, Optional<CrossMoment> residual) {}
+
+    /** A layer on its way. */
+    private final class OneLayer {
+        private final int layer;
+        private final ReplacedWeights weights = new ReplacedWeights(source);
+        private final LayerOutcome outcome = new LayerOutcome(config, source);
+        private final DecoderLayer exactLayer;
+
+        OneLayer(int layer) {
+            this.layer = layer;
+            this.exactLayer = DecoderLayer.load(config, source, layer);
+        }
+
+        QuantizedLayer quantize() {
+            half(Half.ATTENTION, List.of(Role.QUERY, Role.KEY, Role.VALUE), Role.ATTENTION_OUTPUT);
+            half(Half.FEED_FORWARD, List.of(Role.GATE, Role.UP), Role.DOWN);
+            return outcome.finish();
+        }
+
+        private void half(Half half, List<Role> first, Role last) {
+            quantize(first, outerMoments(half));
+            quantize(List.of(last), innerMoments(half, last));
+            quantized.advance(current(), half);
+        }
+
+        private DecoderLayer current() {
+            return DecoderLayer.load(config, weights, layer);
+        }
+
+        /** Of what the half's first projections see. */
+        private Moments outerMoments(Half half) {
+            int width = config.hiddenSize();
+            Hessian hessian = new Hessian(width);
+            Optional<CrossMoment> drift = exact.map(states -> new CrossMoment(width, width));
+            DecoderLayer current = current();
+            for (int window = 0; window < quantized.count(); window++) {
+                int tokens = quantized.length();
+                float[] input = half.input(current, quantized.window(window), tokens);
+                hessian.add(input, tokens);
+                if (exact.isPresent() && drift.isPresent()) {
+                    float[] exactInput = half.input(exactLayer, exact.get().window(window), tokens);
+                    drift.get().add(difference(exactInput, input, tokens * width), input, tokens);
+                }
+            }
+            return new Moments(hessian.moment(), drift, Optional.empty());
+        }
+
+        /** Of what the half's last projection sees; the exact stream goes through the half on the way. */
+        private Moments innerMoments(Half half, Role role) {
+            int width = config.columns(role);
+            Hessian hessian = new Hessian(width);
+            Optional<CrossMoment> drift = exact.map(states -> new CrossMoment(width, width));
+            Optional<CrossMoment> residual = exact.map(states -> new CrossMoment(config.hiddenSize(), width));
+            DecoderLayer current = current();
+            for (int window = 0; window < quantized.count(); window++) {
+                int tokens = quantized.length();
+                float[] stream = quantized.window(window);
+                float[] input = inner(half, role, current, stream.clone());
+                hessian.add(input, tokens);
+                if (exact.isPresent() && drift.isPresent() && residual.isPresent()) {
+                    float[] exactStream = exact.get().window(window);
+                    residual.get().add(difference(exactStream, stream, stream.length), input, tokens);
+                    float[] exactInput = inner(half, role, exactLayer, exactStream);
+                    drift.get().add(difference(exactInput, input, tokens * width), input, tokens);
+                }
+            }
+            return new Moments(hessian.moment(), drift, residual);
+        }
+
+        /** What {@code role} sees while {@code hidden} goes through the half. */
+        private float[] inner(Half half, Role role, DecoderLayer through, float[] hidden) {
+            int width = config.columns(role);
+            float[] captured = new float[quantized.length() * width];
+            half.run(config, through, hidden, quantized.length(), (seen, input, tokens, columns) -> {
+                if (seen == role) {
+                    System.arraycopy(input, 0, captured, 0, captured.length);
+                }
+            });
+            return captured;
+        }
+
+        private void quantize(List<Role> roles, Moments moments) {
+            // All projections of an input have the same columns, so that one fits where all do.
+            TensorFormat format = plan.of(TensorKey.weight(roles.getFirst(), layer));
+            Optional<Grid> grid = options.method() == Method.GPTQ ? grid(format) : Optional.empty();
+            Optional<Gptq> gptq = grid.map(chosen -> Gptq.prepare(
+                    moments.input(), chosen, GptqOptions.forBlocks(options.damping(), options.actOrder())));
+            Optional<FloatTarget> target = gptq.isPresent() && moments.drift().isPresent()
+                    ? Optional.of(new FloatTarget(
+                            moments.drift().get(),
+                            moments.residual(),
+                            options.floatTarget(),
+                            gptq.get().factor()))
+                    : Optional.empty();
+            for (Role role : roles) {
+                long start = System.nanoTime();
+                TensorKey key = TensorKey.weight(role, layer);
+                Tensor original = source.tensor(key);
+                Matrix weight = Matrix.of(original);
+                Matrix aim = target.map(chosen -> chosen.of(weight)).orElse(weight);
+                RoundedTensor rounded = gptq.isPresent()
+                        ? rounded(gptq.get(), aim, moments.input(), original.name())
+                        : RoundedTensor.nearest(original, format);
+                double error = OutputError.relative(
+                        weight.rows(), aim::readRow, (row, into, at) -> widen(rounded, row, into, at), moments.input());
+                outcome.put(key, rounded, Optional.of(error), start);
+                weights.put(key, rounded.weight());
+                rounded.scale().ifPresent(scale -> weights.put(key.part(Part.SCALE), scale));
+            }
+        }
+
+        private RoundedTensor rounded(Gptq gptq, Matrix aim, SecondMoment moment, String name) {
+            QuantizedMatrix matrix = gptq.quantize(aim).matrix();
+            if (options.refinements() > 0) {
+                CoordinateDescent.refine(matrix, aim, moment, gptq.damping(), options.refinements());
+            }
+            Optional<Tensor> scale = matrix.grid() instanceof Int8Grid
+                    ? Optional.of(matrix.scaleTensor(name + "_scale"))
+                    : Optional.empty();
+            return new RoundedTensor(matrix.tensor(name), scale);
+        }
+    }
+
+    private static Optional<Grid> grid(TensorFormat format) {
+        return switch (format) {
+            case Q4_0 q40 -> Optional.of(new Q40Grid());
+            case Q8_0 q80 -> Optional.of(new Q80Grid());
+            case ScalarFormat scalar -> scalar == ScalarFormat.I8 ? Optional.of(new Int8Grid()) : Optional.empty();
+        };
+    }
+
+    private static float[] difference(float[] left, float[] right, int count) {
+        float[] difference = new float[count];
+        for (int i = 0; i < count; i++) {
+            difference[i] = left[i] - right[i];
+        }
+        return difference;
+    }
+
+    private static void widen(RoundedTensor tensor, int row, double[] target, int at) {
+        float[] values = new float[tensor.weight().columns()];
+        tensor.readRow(row, values, 0);
+        for (int column = 0; column < values.length; column++) {
+            target[at + column] = values[column];
+        }
+    }
+}

@@ -1,0 +1,128 @@
+package dev.demitasse.quantize;
+
+import dev.demitasse.model.InvalidRequestException;
+import dev.demitasse.model.format.BlockFormat;
+import dev.demitasse.model.format.Q8_0;
+import dev.demitasse.model.format.ScalarFormat;
+import dev.demitasse.model.format.TensorFormat;
+import java.util.Optional;
+
+/**
+ * How a checkpoint is quantized.
+ *
+ * @param method how codes are found
+ * @param format of the decoder layers' projections: q4_0, q8_0, or i8 for INT8 with one scale a row
+ * @param embedding format of the embedding; absent: chosen by {@link FormatPlan}
+ * @param head format of a head that is not tied; absent: chosen by {@link FormatPlan}
+ * @param damping share of the mean diagonal that GPTQ adds to the second moment's
+ * @param actOrder whether GPTQ visits blocks of columns by descending mean activation
+ * @param floatTarget α: how far GPTQ aims at what the module gives in the float model instead of what its own weights give
+ *     on the quantized model's activations; 0 not at all, 1 wholly
+ * @param refinements rounds of coordinate descent on scales and codes after GPTQ
+ * @param smoothing α of SmoothQuant: 0 leaves all spread in the activations, 1 moves all of it into the weights
+ */
+public record QuantizeOptions(
+        Method method,
+        TensorFormat format,
+        Optional<TensorFormat> embedding,
+        Optional<TensorFormat> head,
+        double damping,
+        boolean actOrder,
+        double floatTarget,
+        int refinements,
+        double smoothing) {
+
+    /** How codes are found. */
+    public enum Method {
+        /** Each weight to the nearest number; no calibration needed. */
+        RTN,
+        /** Column by column, each error made up for by the columns still to come. */
+        GPTQ,
+        /** Spread of activations moved into weights first, then each weight to the nearest number. */
+        SMOOTHQUANT
+    }
+
+    public QuantizeOptions {
+        require(
+                format instanceof BlockFormat || format == ScalarFormat.I8,
+                "quantize.format",
+                "is " + format.id(),
+                "choose q4_0, q8_0 or int8");
+        require(
+                method != Method.SMOOTHQUANT || format == ScalarFormat.I8,
+                "quantize.format",
+                "is %s, SmoothQuant makes int8".formatted(format.id()),
+                "choose int8, or method gptq");
+        require(damping >= 0 && damping <= 10, "quantize.damping", "is " + damping, "choose 0 to 10; 0.05 is usual");
+        require(floatTarget >= 0 && floatTarget <= 1, "quantize.float_target", "is " + floatTarget, "choose 0 to 1");
+        require(refinements >= 0, "quantize.refinements", "is " + refinements, "choose 0 or more; 2 is usual");
+        require(smoothing >= 0 && smoothing <= 1, "quantize.alpha", "is " + smoothing, "choose 0 to 1; 0.5 is usual");
+        embedding.ifPresent(chosen -> requireTable("quantize.embedding", chosen));
+        head.ifPresent(chosen -> requireTable("quantize.head", chosen));
+    }
+
+    /** The defaults for a method and a format. */
+    public static QuantizeOptions of(Method method, TensorFormat format) {
+        return new QuantizeOptions(method, format, Optional.empty(), Optional.empty(), 0.05, true, 0, 0, 0.5);
+    }
+
+    /**
+     * The format a recipe names: {@code q4_0}, {@code q8_0}, {@code int8}, or for embeddings {@code f16}, {@code f32} too.
+     */
+    public static Optional<TensorFormat> format(String id) {
+        return id.equalsIgnoreCase("int8") ? Optional.of(ScalarFormat.I8) : TensorFormat.of(id);
+    }
+
+    public QuantizeOptions withEmbedding(TensorFormat chosen) {
+        return new QuantizeOptions(
+                method, format, Optional.of(chosen), head, damping, actOrder, floatTarget, refinements, smoothing);
+    }
+
+    public QuantizeOptions withHead(TensorFormat chosen) {
+        return new QuantizeOptions(
+                method, format, embedding, Optional.of(chosen), damping, actOrder, floatTarget, refinements, smoothing);
+    }
+
+    public QuantizeOptions withDamping(double share) {
+        return new QuantizeOptions(
+                method, format, embedding, head, share, actOrder, floatTarget, refinements, smoothing);
+    }
+
+    public QuantizeOptions withActOrder(boolean chosen) {
+        return new QuantizeOptions(
+                method, format, embedding, head, damping, chosen, floatTarget, refinements, smoothing);
+    }
+
+    public QuantizeOptions withFloatTarget(double alpha) {
+        return new QuantizeOptions(method, format, embedding, head, damping, actOrder, alpha, refinements, smoothing);
+    }
+
+    public QuantizeOptions withRefinements(int rounds) {
+        return new QuantizeOptions(method, format, embedding, head, damping, actOrder, floatTarget, rounds, smoothing);
+    }
+
+    public QuantizeOptions withSmoothing(double alpha) {
+        return new QuantizeOptions(method, format, embedding, head, damping, actOrder, floatTarget, refinements, alpha);
+    }
+
+    private static void requireTable(String option, TensorFormat chosen) {
+        boolean known = chosen instanceof BlockFormat
+                || chosen instanceof ScalarFormat scalar && (scalar.floating() || scalar == ScalarFormat.I8);
+        require(
+                known && chosen != ScalarFormat.F64,
+                option,
+                "is " + chosen.id(),
+                "choose f32, f16, bf16, q8_0, q4_0 or int8");
+    }
+
+    private static void require(boolean holds, String option, String problem, String advice) {
+        if (!holds) {
+            throw new InvalidRequestException(option, problem, advice);
+        }
+    }
+
+    /** What {@link #embedding} and {@link #head} are unless asked for otherwise: 8 bits, as a head sees every error. */
+    TensorFormat eightBits() {
+        return format == ScalarFormat.I8 ? ScalarFormat.I8 : new Q8_0();
+    }
+}

@@ -1,0 +1,84 @@
+package dev.demitasse.quantize;
+
+import dev.demitasse.model.Tensor;
+import dev.demitasse.model.format.ScalarFormat;
+import dev.demitasse.model.format.TensorFormat;
+import java.util.Optional;
+import java.util.stream.IntStream;
+
+/**
+ * A matrix in its final format.
+ *
+ * @param scale one for each row, where the format is INT8
+ */
+record RoundedTensor(Tensor weight, Optional<Tensor> scale) {
+
+    /** Every number of {@code source} to the nearest in {@code format}, by the format's reference encoder. */
+    static RoundedTensor nearest(Tensor source, TensorFormat format) {
+        if (format != ScalarFormat.I8) {
+            return new RoundedTensor(source.to(format), Optional.empty());
+        }
+        int columns = source.columns();
+        Tensor codes = Tensor.allocate(source.name(), ScalarFormat.I8, source.shape());
+        float[] scales = new float[source.rows()];
+        IntStream.range(0, scales.length).parallel().forEach(row -> {
+            float[] values = new float[columns];
+            source.readRow(row, values, 0);
+            float largest = 0;
+            for (float value : values) {
+                largest = Math.max(largest, Math.abs(value));
+            }
+            float scale = largest / 127;
+            byte[] rounded = new byte[columns];
+            for (int column = 0; column < columns && scale > 0; column++) {
+                rounded[column] = (byte) Math.clamp((long) Math.rint(values[column] / scale), -127, 127);
+            }
+            codes.data()
+                    .asSlice((long) row * columns, columns)
+                    .copyFrom(java.lang.foreign.MemorySegment.ofArray(rounded));
+            scales[row] = scale;
+        });
+        return new RoundedTensor(codes, Optional.of(Tensor.ofFloats(source.name() + "_scale", scales, scales.length)));
+    }
+
+    /** Decodes row {@code row} into {@code target} from index {@code at}. */
+    void readRow(int row, float[] target, int at) {
+        weight.readRow(row, target, at);
+        if (scale.isPresent()) {
+            float[] factor = new float[1];
+            scale.get().format().decode(scale.get().data(), 4L * row, factor, 0, 1);
+            for (int column = 0; column < weight.columns(); column++) {
+                target[at + column] *= factor[0];
+            }
+        }
+    }
+
+    /** |W − Q|² / |W|² against {@code original}. */
+    double errorAgainst(Tensor original) {
+        int columns = original.columns();
+        double[][] sums = IntStream.range(0, original.rows())
+                .parallel()
+                .mapToObj(row -> {
+                    float[] exact = new float[columns];
+                    float[] rounded = new float[columns];
+                    original.readRow(row, exact, 0);
+                    readRow(row, rounded, 0);
+                    double lost = 0;
+                    double whole = 0;
+                    for (int column = 0; column < columns; column++) {
+                        double difference = exact[column] - rounded[column];
+                        lost += difference * difference;
+                        whole += (double) exact[column] * exact[column];
+                    }
+                    return new double[] {lost, whole};
+                })
+                .toArray(double[][]::new);
+        double lost = 0;
+        double whole = 0;
+        for (double[] sum : sums) {
+            lost += sum[0];
+            whole += sum[1];
+        }
+        return whole == 0 ? 0 : lost / whole;
+    }
+}
