@@ -90,9 +90,10 @@ public final class Training {
             if (taught) {
                 fingerprint.add(teacher.require());
                 requireSameVocabulary(teacher, source);
+                requireLength("teacher", teacher.require().config());
                 model = Optional.of(new Teacher(manager, teacher.checkpoint().orElseThrow()));
             }
-            requireLength(source.require().config());
+            requireLength("student", source.require().config());
             Trainer trainer = new Trainer(manager, source.require(), model, job.train(), job.options());
             Optional<Tokenizer> tokenizer = source.tokenizer().or(teacher::tokenizer);
             return new Prepared(trainer, tokenizer, fingerprint.value());
@@ -102,13 +103,13 @@ public final class Training {
         }
     }
 
-    private void requireLength(ModelConfig config) {
+    private void requireLength(String who, ModelConfig config) {
         int length = job.train().length();
         if (length > config.maximumPositions()) {
             throw new InvalidRequestException(
                     "length",
-                    "windows of %,d tokens, but the student was made for %,d"
-                            .formatted(length, config.maximumPositions()),
+                    "windows of %,d tokens, but the %s was made for %,d"
+                            .formatted(length, who, config.maximumPositions()),
                     "set a length of at most " + config.maximumPositions());
         }
     }
