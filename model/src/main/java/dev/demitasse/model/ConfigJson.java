@@ -151,7 +151,7 @@ public final class ConfigJson {
 
     /** An error about {@code key}. */
     public MalformedModelException malformed(String key, String problem) {
-        return new MalformedModelException(
-                path, "'" + key + "' " + problem, "check that the file belongs to the model");
+        String shown = problem.length() > 200 ? problem.substring(0, 200) + "…" : problem;
+        return new MalformedModelException(path, "'" + key + "' " + shown, "check that the file belongs to the model");
     }
 }

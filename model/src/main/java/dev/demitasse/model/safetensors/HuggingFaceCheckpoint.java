@@ -1,5 +1,6 @@
 package dev.demitasse.model.safetensors;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.demitasse.model.Checkpoint;
@@ -17,6 +18,7 @@ import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -26,6 +28,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeSet;
+import java.util.regex.Pattern;
 
 /**
  * A folder in Hugging Face layout: config.json, model.safetensors or its shards with an index, tokenizer.json.
@@ -34,6 +37,7 @@ import java.util.TreeSet;
  */
 public final class HuggingFaceCheckpoint implements Checkpoint {
     private static final String SINGLE = "model.safetensors";
+    private static final Pattern SHARD = Pattern.compile("[\\w-][\\w. -]{0,200}\\.safetensors");
     private static final String INDEX = "model.safetensors.index.json";
 
     private final Path folder;
@@ -48,7 +52,16 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
         this.files = files;
         this.tokenizer = new OnDemand<>(this::readTokenizer);
         this.tensors = new HashMap<>();
-        files.forEach(file -> tensors.putAll(file.tensors()));
+        for (SafetensorsFile file : files) {
+            for (Tensor tensor : file.tensors().values()) {
+                if (tensors.put(tensor.name(), tensor) != null) {
+                    throw new MalformedModelException(
+                            file.path(),
+                            "has the tensor '" + tensor.name() + "', as another shard has",
+                            "remove the files that do not belong to the checkpoint");
+                }
+            }
+        }
     }
 
     /**
@@ -83,8 +96,9 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
         }
         JsonNode map;
         try {
-            map = new ObjectMapper().readTree(Files.readString(index)).path("weight_map");
-        } catch (com.fasterxml.jackson.core.JsonProcessingException e) {
+            String text = new String(Files.readAllBytes(index), StandardCharsets.UTF_8);
+            map = new ObjectMapper().readTree(text).path("weight_map");
+        } catch (JsonProcessingException e) {
             throw new MalformedModelException(index, "not JSON: " + e.getOriginalMessage(), "fetch it again", e);
         }
         TreeSet<String> names = new TreeSet<>();
@@ -96,9 +110,9 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
         }
         for (String name : names) {
             // A shard stands beside its index; a name with a path in it would read somebody else's file.
-            if (name.contains("/") || name.contains("\\") || name.isEmpty() || name.equals("..")) {
+            if (!SHARD.matcher(name).matches()) {
                 throw new MalformedModelException(
-                        index, "names a shard outside its folder: '" + name + "'", "do not trust this file");
+                        index, "names the shard '" + name + "', no file of its folder", "do not trust this file");
             }
         }
         return names.stream().map(folder::resolve).toList();

@@ -4,11 +4,13 @@ import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.demitasse.model.InvalidRequestException;
 import dev.demitasse.model.MalformedModelException;
 import dev.demitasse.model.Tensor;
+import dev.demitasse.model.format.BlockFormat;
 import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.format.TensorFormat;
 import java.io.IOException;
@@ -22,6 +24,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -34,10 +37,11 @@ public final class SafetensorsFile implements AutoCloseable {
     private static final long MAXIMUM_HEADER = 100_000_000;
     private static final String ADVICE = "the download is probably incomplete; fetch it again";
     private static final ObjectMapper JSON = new ObjectMapper(JsonFactory.builder()
-            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
-            .streamReadConstraints(
-                    StreamReadConstraints.builder().maxNestingDepth(16).build())
-            .build());
+                    .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+                    .streamReadConstraints(
+                            StreamReadConstraints.builder().maxNestingDepth(16).build())
+                    .build())
+            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
 
     private final Path path;
     private final Arena arena;
@@ -138,19 +142,14 @@ public final class SafetensorsFile implements AutoCloseable {
         }
         long begin = wholeNumber(path, name, offsets.get(0));
         long end = wholeNumber(path, name, offsets.get(1));
-        // A block format's tensor lies in the file as bytes; the metadata tells which format it is.
-        String blocks = metadata.get("format." + name);
-        if (blocks != null) {
-            TensorFormat block = TensorFormat.of(blocks)
-                    .orElseThrow(() -> tensorError(path, name, "has the unknown block format '" + blocks + "'"));
-            if (format != ScalarFormat.U8 || shape.length != 2 || shape[1] % block.bytesPerBlock() != 0) {
-                throw tensorError(path, name, "is no U8 matrix of whole " + blocks + " blocks");
-            }
-            shape[1] = Math.multiplyExact(shape[1] / block.bytesPerBlock(), (long) block.blockSize());
-            format = block;
-        }
         long bytes;
         try {
+            // A block format's tensor lies in the file as bytes; the metadata tells which format it is.
+            String blocks = metadata.get("format." + name);
+            if (blocks != null) {
+                format = blockFormat(path, name, format, shape, blocks);
+                shape[1] = Math.multiplyExact(shape[1] / format.bytesPerBlock(), (long) format.blockSize());
+            }
             bytes = format.bytes(Tensor.elements(shape));
         } catch (ArithmeticException e) {
             throw new MalformedModelException(path, "tensor '" + name + "' has a shape past 2^63 bytes", ADVICE, e);
@@ -160,6 +159,16 @@ public final class SafetensorsFile implements AutoCloseable {
                     path, name, "takes bytes %,d to %,d, but its shape needs %,d".formatted(begin, end, bytes));
         }
         return new Entry(name, format, shape, begin, end);
+    }
+
+    private static TensorFormat blockFormat(Path path, String name, TensorFormat stored, long[] shape, String id) {
+        TensorFormat format = TensorFormat.of(id)
+                .filter(BlockFormat.class::isInstance)
+                .orElseThrow(() -> tensorError(path, name, "has the unknown block format '" + id + "'"));
+        if (stored != ScalarFormat.U8 || shape.length != 2 || shape[1] % format.bytesPerBlock() != 0) {
+            throw tensorError(path, name, "is no U8 matrix of whole " + id + " blocks");
+        }
+        return format;
     }
 
     private static long wholeNumber(Path path, String name, JsonNode node) {
@@ -172,7 +181,7 @@ public final class SafetensorsFile implements AutoCloseable {
     /** The tensors must cover the data exactly, without gaps or overlaps, as the format demands. */
     private static void checkLayout(Path path, List<Entry> entries, long length) {
         List<Entry> byOffset = new ArrayList<>(entries);
-        byOffset.sort(java.util.Comparator.comparingLong(Entry::begin).thenComparingLong(Entry::end));
+        byOffset.sort(Comparator.comparingLong(Entry::begin).thenComparingLong(Entry::end));
         long at = 0;
         for (Entry entry : byOffset) {
             if (entry.end > length) {
