@@ -49,8 +49,12 @@ public record ExportReport(
             }
         }
 
+        /** A tensor is not stored as it was, or as was asked; said once. */
         public void changed(String tensor, String from, String to, String reason) {
-            changes.add(new Change(tensor, from, to, reason));
+            Change change = new Change(tensor, from, to, reason);
+            if (!changes.contains(change)) {
+                changes.add(change);
+            }
         }
 
         /** Says something once. */

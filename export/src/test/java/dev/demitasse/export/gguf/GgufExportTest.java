@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.demitasse.export.ExportReport;
 import dev.demitasse.export.ExportReport.Change;
+import dev.demitasse.export.Int8Checkpoints;
 import dev.demitasse.model.Checkpoint;
 import dev.demitasse.model.Positions.Pairing;
 import dev.demitasse.model.Positions.Rotary;

@@ -1,14 +1,170 @@
 package dev.demitasse.model.onnx;
 
 import dev.demitasse.model.Checkpoint;
+import dev.demitasse.model.ConfigJson;
+import dev.demitasse.model.Families;
+import dev.demitasse.model.InvalidRequestException;
+import dev.demitasse.model.MalformedModelException;
+import dev.demitasse.model.ModelConfig;
+import dev.demitasse.model.Role;
+import dev.demitasse.model.Tensor;
+import dev.demitasse.model.TensorKey;
+import dev.demitasse.model.TensorKey.Part;
+import dev.demitasse.model.format.ScalarFormat;
+import dev.demitasse.model.tokenizer.Tokenizer;
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
 
-/** Placeholder. */
-public final class OnnxCheckpoint {
-    private OnnxCheckpoint() {}
+/**
+ * A model in an ONNX file that Demitasse wrote: configuration from its metadata, weights from its initializers
+ * ({@link OnnxNames#LAYOUT}), tokenizer from the tokenizer.json beside it.
+ *
+ * <p>Vectors and the embedding are views of the mapped file. Projections lie transposed in it, as MatMul multiplies them;
+ * {@link #tensor} turns each the first time it is asked for into memory outside the heap, which is kept until closing.
+ */
+public final class OnnxCheckpoint implements Checkpoint {
+    private final OnnxFile file;
+    private final ModelConfig config;
+    private final Optional<Tokenizer> tokenizer;
+    private final Map<TensorKey, Tensor> turned = new ConcurrentHashMap<>();
 
-    public static Checkpoint open(Path path) throws IOException {
-        throw new IOException("not yet " + path);
+    private OnnxCheckpoint(OnnxFile file, ModelConfig config, Optional<Tokenizer> tokenizer) {
+        this.file = file;
+        this.config = config;
+        this.tokenizer = tokenizer;
+    }
+
+    /**
+     * @throws InvalidRequestException if there is no such file, or another program's export
+     * @throws MalformedModelException if it is broken, or a weight is missing or of the wrong shape
+     */
+    public static OnnxCheckpoint open(Path path) throws IOException {
+        OnnxFile file = OnnxFile.open(path);
+        try {
+            Path tokenizerFile = path.toAbsolutePath().resolveSibling("tokenizer.json");
+            Optional<Tokenizer> tokenizer = Files.exists(tokenizerFile)
+                    ? Optional.of(Tokenizer.ofJson(tokenizerFile, Files.readString(tokenizerFile)))
+                    : Optional.empty();
+            OnnxCheckpoint checkpoint = new OnnxCheckpoint(file, config(file), tokenizer);
+            checkpoint.config.tensors().forEach(checkpoint::stored);
+            return checkpoint;
+        } catch (Throwable e) {
+            file.close();
+            throw e;
+        }
+    }
+
+    private static ModelConfig config(OnnxFile file) {
+        String config = file.metadata().get(OnnxNames.CONFIG);
+        String layout = file.metadata().get(OnnxNames.LAYOUT);
+        if (config == null || layout == null) {
+            throw new InvalidRequestException(
+                    file.path(),
+                    "was not exported by Demitasse: it has no metadata '" + OnnxNames.CONFIG + "'",
+                    "open the checkpoint it was made from");
+        }
+        if (!layout.equals(OnnxNames.LAYOUT_VERSION)) {
+            throw new InvalidRequestException(
+                    file.path(),
+                    "has the layout '%s', expected '%s'".formatted(layout, OnnxNames.LAYOUT_VERSION),
+                    "export it again with this version");
+        }
+        return Families.read(ConfigJson.parse(file.path(), config));
+    }
+
+    @Override
+    public Path path() {
+        return file.path();
+    }
+
+    @Override
+    public ModelConfig config() {
+        return config;
+    }
+
+    @Override
+    public boolean has(TensorKey key) {
+        return file.tensors().containsKey(name(key));
+    }
+
+    @Override
+    public Tensor tensor(TensorKey key) {
+        if (key.role() == Role.HEAD && config.tiedHead()) {
+            return tensor(new TensorKey(Role.EMBEDDING, key.part(), key.layer()));
+        }
+        Tensor tensor = stored(key);
+        return transposed(key) ? turned.computeIfAbsent(key, missing -> turn(tensor)) : tensor;
+    }
+
+    /** The initializer, its shape and type checked. */
+    private Tensor stored(TensorKey key) {
+        Tensor tensor = file.tensors().get(name(key));
+        if (tensor == null) {
+            throw malformed("has no initializer '" + name(key) + "'");
+        }
+        long[] shape = config.shape(key);
+        if (transposed(key)) {
+            shape = new long[] {shape[1], shape[0]};
+        }
+        if (!Arrays.equals(tensor.shape(), shape)) {
+            throw malformed("initializer '%s' is %s, its configuration asks for %s"
+                    .formatted(tensor.name(), Arrays.toString(tensor.shape()), Arrays.toString(shape)));
+        }
+        boolean integer = tensor.format() == ScalarFormat.I8 && key.part() == Part.WEIGHT && has(key.part(Part.SCALE));
+        if (!integer && !(tensor.format() instanceof ScalarFormat scalar && scalar.floating())) {
+            throw malformed("initializer '%s' is %s, not a weight"
+                    .formatted(tensor.name(), tensor.format().id()));
+        }
+        return tensor;
+    }
+
+    private static boolean transposed(TensorKey key) {
+        return key.part() == Part.WEIGHT && (key.role().projection() || key.role() == Role.HEAD);
+    }
+
+    private String name(TensorKey key) {
+        return config.family().names().huggingFace(key);
+    }
+
+    private MalformedModelException malformed(String problem) {
+        return new MalformedModelException(path(), problem, "the file was written wrongly; export it again");
+    }
+
+    /** {@code [in, out]} to {@code [out, in]}. */
+    private Tensor turn(Tensor tensor) {
+        MemorySegment target = file.arena().allocate(tensor.data().byteSize(), Long.BYTES);
+        new Transposition(
+                        tensor.data(),
+                        tensor.rows(),
+                        tensor.columns(),
+                        tensor.format().bytesPerBlock(),
+                        target)
+                .run();
+        return new Tensor(tensor.name(), tensor.format(), new long[] {tensor.columns(), tensor.rows()}, target);
+    }
+
+    @Override
+    public Optional<Tokenizer> tokenizer() {
+        return tokenizer;
+    }
+
+    @Override
+    public long fileBytes() throws IOException {
+        long bytes = 0;
+        for (Path part : file.files()) {
+            bytes += Files.size(part);
+        }
+        return bytes;
+    }
+
+    @Override
+    public void close() {
+        file.close();
     }
 }

@@ -1,4 +1,4 @@
-package dev.demitasse.export.gguf;
+package dev.demitasse.export;
 
 import dev.demitasse.model.Checkpoint;
 import dev.demitasse.model.Role;
