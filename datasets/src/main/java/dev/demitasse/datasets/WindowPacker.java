@@ -12,12 +12,12 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
-import java.util.OptionalInt;
 import java.util.stream.Gatherers;
 import java.util.stream.Stream;
 
 /**
- * Turns text into token windows: every document is tokenized, preceded by the model's begin token if it has one, and the
+ * Turns text into token windows: every document is tokenized, preceded by the token that the tokenizer puts first if it
+ * does, and the
  * tokens of all documents, one after another, are cut into windows. What is left at the end is dropped.
  */
 public final class WindowPacker {
@@ -32,7 +32,7 @@ public final class WindowPacker {
 
     private WindowPacker(Tokenizer tokenizer, int length, int atMost) {
         this.tokenizer = tokenizer;
-        this.beforeDocument = beginToken(tokenizer).stream().toArray();
+        this.beforeDocument = tokenizer.beginToken().stream().toArray();
         this.length = length;
         this.atMost = atMost;
         this.window = new int[length];
@@ -120,15 +120,6 @@ public final class WindowPacker {
                 filled = 0;
             }
         }
-    }
-
-    /** What the tokenizer itself puts before a text when asked for special tokens. */
-    private static OptionalInt beginToken(Tokenizer tokenizer) {
-        int[] plain = tokenizer.encode("a");
-        int[] special = tokenizer.encodeWithSpecial("a");
-        boolean begins =
-                special.length > plain.length && Arrays.equals(special, 1, 1 + plain.length, plain, 0, plain.length);
-        return begins ? OptionalInt.of(special[0]) : OptionalInt.empty();
     }
 
     private static long steps(TextSource source) {
