@@ -46,7 +46,7 @@ public record Quantize(
             "method",
             Kind.choice(Method.class, "a method"),
             "rtn",
-            "to nearest; GPTQ (block formats); SmoothQuant (`int8`). The last two use data.calibration");
+            "to nearest; GPTQ; SmoothQuant (`int8` alone). The last two use data.calibration");
     private static final Key<TensorFormat> FORMAT = Key.required(
             "format",
             Kind.choice(formats(), "a format"),
@@ -115,14 +115,9 @@ public record Quantize(
                 fields.get(ALPHA),
                 fields.find(EMBEDDING),
                 fields.find(HEAD));
-        boolean int8 = quantize.format == ScalarFormat.I8;
-        if (fields.find(FORMAT).isPresent()) {
-            if (quantize.method == Method.GPTQ && int8) {
-                fields.wrong(FORMAT, "gptq rounds onto block formats; for int8 use smoothquant or rtn");
-            }
-            if (quantize.method == Method.SMOOTHQUANT && !int8) {
-                fields.wrong(FORMAT, "smoothquant is for int8; for block formats use gptq or rtn");
-            }
+        boolean smooth = quantize.method == Method.SMOOTHQUANT;
+        if (smooth && fields.find(FORMAT).isPresent() && quantize.format != ScalarFormat.I8) {
+            fields.wrong(FORMAT, "smoothquant is for int8; for block formats use gptq or rtn");
         }
         return quantize;
     }

@@ -5,6 +5,7 @@ import dev.demitasse.distill.optimize.AdamW;
 import dev.demitasse.export.onnx.OnnxExport;
 import dev.demitasse.infer.CpuModel;
 import dev.demitasse.model.ModelConfig;
+import dev.demitasse.prune.Pruning;
 import dev.demitasse.quantize.matrix.Hessian;
 import dev.demitasse.recipes.language.Distill;
 import dev.demitasse.recipes.language.Export;
@@ -47,7 +48,7 @@ final class CodeVersion {
         return switch (work) {
             case Pretrain pretrain -> List.of(ModelConfig.class, TextSource.class, AdamW.class);
             case Distill distill -> List.of(ModelConfig.class, TextSource.class, AdamW.class);
-            case Prune prune -> List.of(ModelConfig.class, TextSource.class, CpuModel.class);
+            case Prune prune -> List.of(ModelConfig.class, TextSource.class, CpuModel.class, Pruning.class);
             case Quantize quantize -> List.of(ModelConfig.class, TextSource.class, CpuModel.class, Hessian.class);
             case Export export -> List.of(ModelConfig.class, OnnxExport.class);
         };

@@ -1,0 +1,147 @@
+package dev.demitasse.recipes.plan;
+
+import dev.demitasse.model.Checkpoint;
+import dev.demitasse.model.ModelConfig;
+import dev.demitasse.model.Role;
+import dev.demitasse.model.Tensor;
+import dev.demitasse.model.TensorKey;
+import dev.demitasse.model.TensorKey.Part;
+import dev.demitasse.model.format.BlockFormat;
+import dev.demitasse.model.format.Q8_0;
+import dev.demitasse.model.format.ScalarFormat;
+import dev.demitasse.model.format.TensorFormat;
+import dev.demitasse.recipes.language.Export;
+import dev.demitasse.recipes.language.Quantize;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.UnaryOperator;
+
+/**
+ * A model's tensors and what each is stored in: enough to say how large its file is, to the byte but for names and
+ * metadata.
+ *
+ * @param formats of every weight and bias; an I8 weight has F32 scales beside it, a scale a row
+ */
+record Layout(ModelConfig config, Map<TensorKey, TensorFormat> formats) {
+    Layout {
+        formats = Map.copyOf(formats);
+    }
+
+    /** As a checkpoint is. */
+    static Layout of(Checkpoint checkpoint) {
+        Map<TensorKey, TensorFormat> formats = new LinkedHashMap<>();
+        for (TensorKey key : checkpoint.config().tensors()) {
+            formats.put(key, checkpoint.tensor(key).format());
+        }
+        return new Layout(checkpoint.config(), formats);
+    }
+
+    /** Everything in one format. */
+    static Layout of(ModelConfig config, TensorFormat format) {
+        Map<TensorKey, TensorFormat> formats = new LinkedHashMap<>();
+        config.tensors().forEach(key -> formats.put(key, format));
+        return new Layout(config, formats);
+    }
+
+    /** As pruning leaves it: each tensor keeps its format. */
+    Layout pruned(ModelConfig smaller) {
+        Map<TensorKey, TensorFormat> kept = new LinkedHashMap<>();
+        smaller.tensors().forEach(key -> kept.put(key, format(key)));
+        return new Layout(smaller, kept);
+    }
+
+    /**
+     * As {@link dev.demitasse.quantize} leaves it: projections in the format that was asked for, a table that is a head
+     * in 8 bits, norms and biases F32; F16 where rows are not whole blocks.
+     */
+    Layout quantized(Quantize work) {
+        TensorFormat eightBits = work.format() == ScalarFormat.I8 ? ScalarFormat.I8 : new Q8_0();
+        Map<TensorKey, TensorFormat> chosen = new LinkedHashMap<>();
+        for (TensorKey key : config.tensors()) {
+            TensorFormat wanted = switch (key.role()) {
+                case EMBEDDING -> work.embedding().orElse(config.tiedHead() ? eightBits : work.format());
+                case HEAD -> work.head().orElse(eightBits);
+                case QUERY, KEY, VALUE, ATTENTION_OUTPUT, GATE, UP, DOWN -> work.format();
+                case ATTENTION_NORM, FEED_FORWARD_NORM, FINAL_NORM -> ScalarFormat.F32;
+            };
+            chosen.put(key, matrix(key) ? fitting(key, wanted) : ScalarFormat.F32);
+        }
+        return new Layout(config, chosen);
+    }
+
+    /** As {@link dev.demitasse.export} writes it. */
+    Layout exported(Export work) {
+        return switch (work.target()) {
+            case GGUF -> mapped(format -> gguf(format, work.weights()));
+            case ONNX -> mapped(format -> format == ScalarFormat.I8 ? format : ScalarFormat.F32);
+        };
+    }
+
+    private static TensorFormat gguf(TensorFormat stored, Optional<TensorFormat> wanted) {
+        return switch (stored) {
+            case BlockFormat block -> block;
+            case ScalarFormat scalar -> wanted.orElse(scalar);
+        };
+    }
+
+    private Layout mapped(UnaryOperator<TensorFormat> change) {
+        Map<TensorKey, TensorFormat> changed = new LinkedHashMap<>();
+        for (TensorKey key : config.tensors()) {
+            changed.put(key, matrix(key) ? fitting(key, change.apply(format(key))) : ScalarFormat.F32);
+        }
+        return new Layout(config, changed);
+    }
+
+    private TensorFormat fitting(TensorKey key, TensorFormat wanted) {
+        return wanted.fits(config.columns(key.role())) ? wanted : ScalarFormat.F16;
+    }
+
+    private static boolean matrix(TensorKey key) {
+        return key.role().matrix() && key.part() == Part.WEIGHT;
+    }
+
+    /** Of a layer past the last, and so of one in a model with more layers, the first layer's. */
+    private TensorFormat format(TensorKey key) {
+        TensorFormat format = formats.get(key);
+        if (format == null) {
+            format =
+                    formats.get(new TensorKey(key.role(), key.part(), key.role().perLayer() ? 0 : TensorKey.NO_LAYER));
+        }
+        if (format == null) {
+            throw new IllegalArgumentException("no format for " + key);
+        }
+        return format;
+    }
+
+    /** Bytes of all tensors. */
+    long bytes() {
+        long bytes = 0;
+        for (TensorKey key : config.tensors()) {
+            TensorFormat format = format(key);
+            bytes = Math.addExact(bytes, format.bytes(Tensor.elements(config.shape(key))));
+            if (format == ScalarFormat.I8) {
+                bytes = Math.addExact(bytes, ScalarFormat.F32.bytes(config.rows(key.role())));
+            }
+        }
+        return bytes;
+    }
+
+    /** The format of most parameters of the layers' projections, by the name recipes have for it. */
+    String formatName() {
+        TensorFormat format = format(TensorKey.weight(Role.DOWN, 0));
+        return format == ScalarFormat.I8 ? "int8" : format.id();
+    }
+
+    /** Whether all weights are floating-point numbers. */
+    boolean isFloat() {
+        return formats.values().stream().allMatch(format -> format instanceof ScalarFormat scalar && scalar.floating());
+    }
+
+    /** Parameters of the largest decoder layer. */
+    long layerParameters() {
+        return config.layerTensors(0).stream()
+                .mapToLong(key -> Tensor.elements(config.shape(key)))
+                .sum();
+    }
+}

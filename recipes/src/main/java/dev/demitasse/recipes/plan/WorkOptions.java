@@ -1,0 +1,92 @@
+package dev.demitasse.recipes.plan;
+
+import dev.demitasse.model.Attention;
+import dev.demitasse.model.Families;
+import dev.demitasse.model.FeedForward;
+import dev.demitasse.model.FeedForward.Activation;
+import dev.demitasse.model.InvalidRequestException;
+import dev.demitasse.model.ModelConfig;
+import dev.demitasse.model.Norm;
+import dev.demitasse.model.Positions.Pairing;
+import dev.demitasse.model.Positions.Rotary;
+import dev.demitasse.model.RopeScaling;
+import dev.demitasse.model.SpecialTokens;
+import dev.demitasse.prune.Importance;
+import dev.demitasse.prune.Keep;
+import dev.demitasse.prune.PruneOptions;
+import dev.demitasse.recipes.language.Distill;
+import dev.demitasse.recipes.language.Pretrain;
+import dev.demitasse.recipes.language.Prune;
+import java.util.List;
+import java.util.OptionalInt;
+import java.util.Set;
+
+/** What a recipe says of a model's sizes, in the words of the modules that make it. */
+public final class WorkOptions {
+    private static final double NORM_EPSILON = 1e-5;
+
+    private WorkOptions() {}
+
+    /** What to keep of a model. */
+    public static PruneOptions of(Prune prune) {
+        return new PruneOptions(
+                keep(prune.feedForward()),
+                keep(prune.heads()),
+                keep(prune.layers()),
+                keep(prune.hidden()),
+                switch (prune.importance()) {
+                    case ACTIVATION -> Importance.ACTIVATION;
+                    case MAGNITUDE -> Importance.MAGNITUDE;
+                },
+                prune.multipleOf().map(OptionalInt::of).orElse(OptionalInt.empty()));
+    }
+
+    private static Keep keep(Prune.Keep keep) {
+        return switch (keep) {
+            case Prune.Keep.Share share -> share.share() == 1 ? Keep.all() : Keep.fraction(share.share());
+            case Prune.Keep.Count count -> Keep.count(count.count());
+        };
+    }
+
+    /**
+     * A new Llama.
+     *
+     * @param vocabularySize of its tokenizer, which may have learned fewer tokens than it was asked for
+     * @param begin the tokenizer's first token of a text; the end of one too, as windows hold text after text
+     */
+    public static ModelConfig config(Pretrain pretrain, int vocabularySize, OptionalInt begin) {
+        int headDimension = pretrain.hiddenSize() / pretrain.heads();
+        List<Integer> end = begin.stream().boxed().toList();
+        return new ModelConfig(
+                Families.named("llama"),
+                vocabularySize,
+                pretrain.hiddenSize(),
+                pretrain.layers(),
+                new Attention(pretrain.heads(), pretrain.keyValueHeads(), headDimension, Set.of(), Attention.FULL),
+                new FeedForward(pretrain.intermediateSize(), Activation.SILU, false),
+                new Norm.Rms(NORM_EPSILON),
+                new Rotary(headDimension, pretrain.ropeTheta(), new RopeScaling.None(), Pairing.HALVES),
+                pretrain.maximumPositions(),
+                pretrain.tiedHead(),
+                new SpecialTokens(begin, end, OptionalInt.empty()));
+    }
+
+    /** The teacher's configuration with a student's sizes. */
+    public static ModelConfig config(Distill.Student sizes, ModelConfig teacher) {
+        Attention attention = teacher.attention();
+        int heads = sizes.heads().orElse(attention.heads());
+        int keyValueHeads = sizes.keyValueHeads().orElse(Math.min(heads, attention.keyValueHeads()));
+        if (heads % keyValueHeads != 0) {
+            throw new InvalidRequestException(
+                    "distill.student.kv_heads",
+                    "must divide heads (%d), is %d".formatted(heads, keyValueHeads),
+                    "give both");
+        }
+        return teacher.withHiddenSize(sizes.hiddenSize().orElse(teacher.hiddenSize()))
+                .withLayers(sizes.layers().orElse(teacher.layers()))
+                .withAttention(attention.withHeads(heads, keyValueHeads))
+                .withFeedForward(teacher.feedForward()
+                        .withIntermediateSize(sizes.intermediateSize()
+                                .orElse(teacher.feedForward().intermediateSize())));
+    }
+}

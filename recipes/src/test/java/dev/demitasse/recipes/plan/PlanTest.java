@@ -1,0 +1,186 @@
+package dev.demitasse.recipes.plan;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.demitasse.export.gguf.GgufExport;
+import dev.demitasse.export.gguf.GgufOptions;
+import dev.demitasse.export.onnx.OnnxExport;
+import dev.demitasse.export.onnx.OnnxOptions;
+import dev.demitasse.model.Checkpoint;
+import dev.demitasse.model.InvalidRequestException;
+import dev.demitasse.model.progress.Progress;
+import dev.demitasse.model.reference.SharedData;
+import dev.demitasse.prune.Pruning;
+import dev.demitasse.quantize.Quantization;
+import dev.demitasse.quantize.QuantizeOptions;
+import dev.demitasse.recipes.language.Distill;
+import dev.demitasse.recipes.language.Export;
+import dev.demitasse.recipes.language.Pretrain;
+import dev.demitasse.recipes.language.Prune;
+import dev.demitasse.recipes.language.Quantize;
+import dev.demitasse.recipes.language.Recipe;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What a plan foretells, against what the stages then make of a real checkpoint (stories260K: 260,032 parameters). */
+class PlanTest {
+    private static final String STAGES = """
+            stages:
+              - {id: slim, prune: {ffn: 128, layers: 3, importance: magnitude}}
+              - {id: heal, distill: {tokens: 10k}}
+              - {id: q4, from: slim, quantize: {format: q4_0}}
+              - {id: int8, from: slim, quantize: {format: int8}}
+              - {id: gguf, from: q4, export: {format: gguf}}
+              - {id: half, from: slim, export: {format: gguf, weights: f16}}
+              - {id: onnx, from: int8, export: {format: onnx}}
+            """;
+
+    @TempDir
+    Path folder;
+
+    private Path model = Path.of("");
+
+    @BeforeEach
+    void findTheModel() {
+        model = SharedData.require("data/models/stories260K");
+    }
+
+    private Recipe recipe(String stages) throws IOException {
+        Path file = folder.resolve("mine.yaml");
+        Files.writeString(file, """
+                model: %s
+                data:
+                  train: {builtin: stories, length: 256}
+                  test: {builtin: stories, length: 256}
+                %s""".formatted(model, stages));
+        return Recipe.read(file, List.of());
+    }
+
+    private Plan plan(String stages) throws IOException {
+        try (Checkpoint checkpoint = Checkpoint.open(model)) {
+            return Plan.of(recipe(stages), Optional.of(checkpoint));
+        }
+    }
+
+    private static PlannedStage stage(Plan plan, String id) {
+        return plan.stages().stream()
+                .filter(stage -> stage.stage().id().equals(id))
+                .findFirst()
+                .orElseThrow();
+    }
+
+    /** Sizes to the byte, but for the names and the tokenizer that files hold besides tensors. */
+    @Test
+    void foretellsTheFilesThatStagesMake() throws IOException {
+        Plan plan = plan(STAGES);
+        for (PlannedStage planned : plan.stages()) {
+            String id = planned.stage().id();
+            Path from = planned.stage().from().orElseThrow().equals("model")
+                    ? model
+                    : folder.resolve(planned.stage().from().orElseThrow());
+            Path file = folder.resolve(id);
+            switch (planned.stage().work()) {
+                case Prune prune -> {
+                    try (Checkpoint source = Checkpoint.open(from)) {
+                        Pruning.run(source, WorkOptions.of(prune), Optional.empty(), file, Progress.SILENT);
+                    }
+                }
+                case Quantize quantize -> {
+                    try (Checkpoint source = Checkpoint.open(from)) {
+                        QuantizeOptions options = QuantizeOptions.of(QuantizeOptions.Method.RTN, quantize.format());
+                        Quantization.run(source, options, Optional.empty(), file, Progress.SILENT);
+                    }
+                }
+                case Export export -> {
+                    file = folder.resolve(export.fileName(id));
+                    try (Checkpoint source = Checkpoint.open(from)) {
+                        export(export, source, file);
+                    }
+                }
+                case Distill distill -> {
+                    continue;
+                }
+                case Pretrain pretrain -> throw new AssertionError();
+            }
+            long metadata = planned.stage().work() instanceof Export ? 100_000 : 8_000;
+            long bytes = Files.size(Files.isDirectory(file) ? file.resolve("model.safetensors") : file);
+            assertThat(bytes - planned.bytes()).as(id).isBetween(0L, metadata);
+            if (!file.toString().endsWith(".onnx")) {
+                try (Checkpoint made = Checkpoint.open(file)) {
+                    assertThat(planned.config().parameters())
+                            .as(id)
+                            .isEqualTo(made.config().parameters());
+                    assertThat(planned.bytes()).as(id).isEqualTo(Layout.of(made).bytes());
+                }
+            }
+        }
+    }
+
+    private static void export(Export export, Checkpoint source, Path file) throws IOException {
+        switch (export.target()) {
+            case GGUF -> {
+                GgufOptions options = export.weights().map(GgufOptions::of).orElse(GgufOptions.asStored());
+                GgufExport.write(source, options, file, Progress.SILENT);
+            }
+            case ONNX -> OnnxExport.write(source, OnnxOptions.DEFAULT, file, Progress.SILENT);
+        }
+    }
+
+    @Test
+    void tellsWhatIsLearnedAndWhatItTakes() throws IOException {
+        Plan plan = plan(STAGES);
+        // 8 windows of 256 tokens a step: 10k tokens are 4.9 steps, so 5.
+        assertThat(stage(plan, "heal").tokens()).hasValue(5 * 8 * 256);
+        assertThat(stage(plan, "heal").memory()).isGreaterThan(stage(plan, "q4").memory());
+        assertThat(plan.memory()).isEqualTo(stage(plan, "heal").memory());
+        assertThat(plan.text())
+                .contains("slim   model  prune ffn 128 layers 3")
+                .contains("quantize rtn int8")
+                .contains("0.01M tokens");
+        JsonNode json = new ObjectMapper().readTree(plan.json());
+        assertThat(json.path("model").path("parameters").asLong()).isEqualTo(260_032);
+        assertThat(json.path("stages").path(0).path("intermediate_size").asInt())
+                .isEqualTo(128);
+        assertThat(json.path("stages")).hasSize(7);
+    }
+
+    @Test
+    void saysWhichMatricesCannotHaveTheFormat() throws IOException {
+        Plan plan = plan("stages: [{id: q4, quantize: {format: q4_0}}]");
+        assertThat(stage(plan, "q4").notes())
+                .containsExactly("model.layers.0.mlp.down_proj.weight has 172 columns, which are no whole blocks of 32:"
+                        + " kept in f16");
+    }
+
+    @Test
+    void tellsEverythingThatCannotBeDoneToThisModel() throws IOException {
+        assertThatThrownBy(() -> plan("""
+                        stages:
+                          - {id: slim, prune: {layers: 9}}
+                          - {id: q4, from: model, quantize: {format: q4_0, method: gptq}}
+                          - {id: never, from: slim, quantize: {format: q4_0}}
+                          - {id: narrow, distill: {student: {heads: 3, kv_heads: 2}}}
+                        """))
+                .isInstanceOf(InvalidRequestException.class)
+                .hasMessageContaining("stage 'slim': prune.layers: must keep at most the 5 there are, is 9")
+                .hasMessageContaining("stage 'narrow': distill.student.kv_heads: must divide heads (3), is 2")
+                .hasMessageEndingWith("\n2 mistakes; nothing was run");
+    }
+
+    @Test
+    void writesSizesWithThreeDigits() {
+        assertThat(PlanText.size(13_476_831_232L)).isEqualTo("13.5 GB");
+        assertThat(PlanText.size(999)).isEqualTo("999 B");
+        assertThat(PlanText.size(999_950)).isEqualTo("1.00 MB");
+        assertThat(PlanText.size(9_994)).isEqualTo("9.99 kB");
+    }
+}
