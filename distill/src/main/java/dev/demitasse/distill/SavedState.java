@@ -10,6 +10,7 @@ import dev.demitasse.model.safetensors.SafetensorsWriter;
 import dev.demitasse.model.safetensors.SafetensorsWriter.Slot;
 import java.io.IOException;
 import java.lang.foreign.Arena;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -59,6 +60,7 @@ final class SavedState {
      * @return the position of the next window; 0 where there is no state to go on from
      */
     static long restore(Path folder, String job, AdamW optimizer) throws IOException {
+        deleteUnfinished(folder);
         Path path = folder.resolve(FILE);
         if (!Files.exists(path)) {
             return 0;
@@ -71,6 +73,18 @@ final class SavedState {
             arrays(optimizer).forEach((name, array) -> NativeTensors.copy(file.tensor(name), array));
             optimizer.resumeAfter(Integer.parseInt(file.metadata().getOrDefault(STEPS, "0")));
             return Long.parseLong(file.metadata().getOrDefault(POSITION, "0"));
+        }
+    }
+
+    /** A process that died while it saved leaves a file that is never completed, as large as the state. */
+    private static void deleteUnfinished(Path folder) throws IOException {
+        if (!Files.isDirectory(folder)) {
+            return;
+        }
+        try (DirectoryStream<Path> unfinished = Files.newDirectoryStream(folder, "." + FILE + ".*.part")) {
+            for (Path path : unfinished) {
+                Files.deleteIfExists(path);
+            }
         }
     }
 

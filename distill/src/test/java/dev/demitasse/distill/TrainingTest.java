@@ -88,6 +88,7 @@ class TrainingTest {
         TrainingJob interrupted = job("broken", Optional.of(teacher), options);
         assertThatThrownBy(() -> Training.run(interrupted, dyingAfter(12))).hasMessage("power cut");
         assertThat(folder.resolve("out-broken")).doesNotExist();
+        Path unfinished = Files.writeString(folder.resolve("work-broken/.state.safetensors.1.part"), "half");
         TrainingReport resumed = Training.run(interrupted, Progress.SILENT);
 
         assertThat(resumed.resumedFrom()).isEqualTo(10);
@@ -98,6 +99,7 @@ class TrainingTest {
         assertThat(resumed.steps()).isEqualTo(straight.steps());
         assertThat(resumed.validation()).isEqualTo(straight.validation());
         assertThat(folder.resolve("work-broken/state.safetensors")).doesNotExist();
+        assertThat(unfinished).doesNotExist();
     }
 
     @Test
