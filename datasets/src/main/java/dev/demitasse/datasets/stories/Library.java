@@ -12,14 +12,33 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * Everything that stories are made of, read from the text files beside this class (see each for its form).
  *
  * @param tables by the name of one thing in them: {@code place}
- * @param phrases alternatives by name
+ * @param phrases ways to say each, by name
  */
-record Library(Map<String, Table> tables, Map<String, List<Template>> phrases, List<Plot> plots) {
+record Library(Map<String, Table> tables, Map<String, List<Wording>> phrases, List<Plot> plots) {
+    /**
+     * One way to say a phrase.
+     *
+     * @param needs the thing that the story must have mentioned before; empty if none
+     */
+    record Wording(String needs, Template template) {
+        private static final Pattern NEEDS = Pattern.compile("(\\w+)\\? (.*)");
+
+        /** Reads {@code thing? template} or {@code template}. */
+        static Wording parse(String text) {
+            Matcher matcher = NEEDS.matcher(text);
+            return matcher.matches() && Character.isLowerCase(text.charAt(0))
+                    ? new Wording(matcher.group(1), Template.parse(matcher.group(2)))
+                    : new Wording("", Template.parse(text));
+        }
+    }
+
     private static final List<String> PLOT_FILES = List.of("friends.txt", "courage.txt", "honesty.txt", "work.txt");
 
     static Library read() {
@@ -77,14 +96,14 @@ record Library(Map<String, Table> tables, Map<String, List<Template>> phrases, L
         return new Table.Row(fields, marks);
     }
 
-    private static Map<String, List<Template>> phrases(List<String> lines) {
-        Map<String, List<Template>> phrases = new HashMap<>();
+    private static Map<String, List<Wording>> phrases(List<String> lines) {
+        Map<String, List<Wording>> phrases = new HashMap<>();
         for (String line : lines) {
             int equals = line.indexOf(" =");
-            List<Template> alternatives = phrases.computeIfAbsent(line.substring(0, equals), name -> new ArrayList<>());
+            List<Wording> alternatives = phrases.computeIfAbsent(line.substring(0, equals), name -> new ArrayList<>());
             // A bar with spaces around it parts alternatives, one without parts the choices in brackets.
             for (String alternative : line.substring(equals + 2).split(" \\|(?= |$)", -1)) {
-                alternatives.add(Template.parse(alternative.strip()));
+                alternatives.add(Wording.parse(alternative.strip()));
             }
         }
         return Map.copyOf(phrases);

@@ -12,14 +12,21 @@ import java.util.SplittableRandom;
 final class Scene {
     private static final List<String> ROLES = List.of("hero", "friend", "stranger");
 
+    /** What phrases may speak of in every story. */
+    private static final List<String> ALWAYS = List.of("keepsake", "family", "trait");
+
     private final Library library;
     private final SplittableRandom random;
     private final Map<String, Map<String, String>> things = new HashMap<>();
+    private final Set<String> mentioned = new HashSet<>();
 
     Scene(Library library, List<Plot.Pick> picks, SplittableRandom random) {
         this.library = library;
         this.random = random;
         cast();
+        for (String thing : ALWAYS) {
+            things.put(thing, table(thing).draw("", random).draw(random));
+        }
         for (Plot.Pick pick : picks) {
             things.put(
                     pick.thing(), table(pick.thing()).draw(pick.mark(), random).draw(random));
@@ -66,14 +73,18 @@ final class Scene {
                 if (thing == null) {
                     throw new IllegalStateException("the story has no " + slot.thing());
                 }
+                mentioned.add(slot.thing());
                 yield capital(slot.capital(), field(thing, slot.field()));
             }
             case Template.Phrase phrase -> {
-                List<Template> alternatives = library.phrases().get(phrase.name());
-                if (alternatives == null) {
+                List<Library.Wording> wordings = library.phrases().get(phrase.name());
+                if (wordings == null) {
                     throw new IllegalStateException("there is no phrase " + phrase.name());
                 }
-                yield capital(phrase.capital(), render(draw(alternatives)));
+                List<Library.Wording> fitting = wordings.stream()
+                        .filter(wording -> wording.needs().isEmpty() || mentioned.contains(wording.needs()))
+                        .toList();
+                yield capital(phrase.capital(), render(draw(fitting).template()));
             }
             case Template.Choice choice -> render(draw(choice.alternatives()));
             case Template.Sequence sequence -> {

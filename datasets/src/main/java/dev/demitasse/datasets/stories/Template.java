@@ -16,7 +16,7 @@ sealed interface Template {
     /** A field of something in the story; of {@code {hero}} it is the field {@code ""}. */
     record Slot(String thing, String field, boolean capital) implements Template {}
 
-    /** One of the alternatives of a phrase. */
+    /** A phrase in one of its wordings. */
     record Phrase(String name, boolean capital) implements Template {}
 
     /** One of these. */
