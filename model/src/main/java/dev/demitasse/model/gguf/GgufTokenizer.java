@@ -30,6 +30,7 @@ public final class GgufTokenizer {
     private static final String MERGES = "tokenizer.ggml.merges";
     private static final String BEGIN = "tokenizer.ggml.bos_token_id";
     private static final String END = "tokenizer.ggml.eos_token_id";
+    private static final String END_OF_TURN = "tokenizer.ggml.eot_token_id";
     private static final String UNKNOWN = "tokenizer.ggml.unknown_token_id";
     private static final String PADDING = "tokenizer.ggml.padding_token_id";
     private static final String ADD_BEGIN = "tokenizer.ggml.add_bos_token";
@@ -222,7 +223,10 @@ public final class GgufTokenizer {
         OptionalInt begin =
                 data.begin().isPresent() ? data.begin() : config.specialTokens().bos();
         begin.ifPresent(id -> values.put(BEGIN, id));
-        config.specialTokens().eos().stream().findFirst().ifPresent(id -> values.put(END, id));
+        List<Integer> ends = config.specialTokens().eos();
+        for (int i = 0; i < Math.min(2, ends.size()); i++) {
+            values.put(i == 0 ? END : END_OF_TURN, ends.get(i));
+        }
         data.unknown().ifPresent(id -> values.put(UNKNOWN, id));
         config.specialTokens().pad().ifPresent(id -> values.put(PADDING, id));
         values.put(ADD_BEGIN, data.begin().isPresent());

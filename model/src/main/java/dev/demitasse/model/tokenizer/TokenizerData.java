@@ -92,6 +92,6 @@ public record TokenizerData(
 
     /** The text of a tokenizer.json that does the same. */
     public String toJson() {
-        return TokenizerJson.write(this);
+        return TokenizerJsonWriter.write(this);
     }
 }

@@ -187,9 +187,8 @@ class RoundTripTest {
         }
         assertThat(written.properties())
                 .extracting(Map.Entry::getKey)
-                .containsAll(expected.properties().stream()
-                        .map(Map.Entry::getKey)
-                        .toList());
+                .containsAll(
+                        expected.properties().stream().map(Map.Entry::getKey).toList());
         try (Checkpoint again = Checkpoint.open(folder);
                 Checkpoint read = Checkpoint.open(source)) {
             assertThat(again.config()).isEqualTo(read.config());
