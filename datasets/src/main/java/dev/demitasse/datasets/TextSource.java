@@ -72,6 +72,8 @@ public sealed interface TextSource {
 
     /** The first {@code count} stories that {@link StoryGenerator} tells from {@code seed}. */
     record Stories(long seed, int count) implements TextSource {
+        private static final int FINGERPRINTED = 200;
+
         public Stories {
             if (count < 1) {
                 throw new InvalidRequestException(
@@ -87,8 +89,10 @@ public sealed interface TextSource {
 
         @Override
         public String fingerprint() {
-            Fingerprint fingerprint = new Fingerprint("stories");
-            documents().forEach(fingerprint::add);
+            // All stories follow from the seed and the generator; some of them tell one generator from another.
+            Fingerprint fingerprint =
+                    new Fingerprint("stories").add(Long.toString(seed)).add(Integer.toString(count));
+            documents().limit(FINGERPRINTED).forEach(fingerprint::add);
             return fingerprint.hex();
         }
 

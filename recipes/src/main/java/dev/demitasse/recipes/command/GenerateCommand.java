@@ -1,0 +1,83 @@
+package dev.demitasse.recipes.command;
+
+import dev.demitasse.infer.CpuModel;
+import dev.demitasse.infer.generate.SamplingOptions;
+import dev.demitasse.model.Checkpoint;
+import dev.demitasse.recipes.run.Writing;
+import java.io.PrintWriter;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** Lets a model write. */
+@Command(
+        name = "generate",
+        mixinStandardHelpOptions = true,
+        sortOptions = false,
+        description = {
+            "Lets a model continue a prompt; without one it begins by itself.",
+            "Greedy unless --temperature is above 0: the same words every time."
+        })
+final class GenerateCommand implements Callable<Integer> {
+    @Spec
+    private CommandSpec spec = CommandSpec.create();
+
+    @Mixin
+    private ModelArgument model = new ModelArgument();
+
+    @Option(names = "--prompt", paramLabel = "TEXT", description = "What the text begins with.")
+    private String prompt = "";
+
+    @Option(
+            names = {"-n", "--tokens"},
+            paramLabel = "N",
+            defaultValue = "200",
+            description = "Most tokens to write; fewer where the model ends its text. Default: ${DEFAULT-VALUE}.")
+    private int tokens;
+
+    @Option(
+            names = "--temperature",
+            paramLabel = "T",
+            defaultValue = "0",
+            description = "0 takes the likeliest token; 1 draws by the model's own probabilities. Default: 0.")
+    private double temperature;
+
+    @Option(
+            names = "--top-k",
+            paramLabel = "K",
+            defaultValue = "0",
+            description = "Draw among the K likeliest tokens only; 0 for all.")
+    private int topK;
+
+    @Option(
+            names = "--top-p",
+            paramLabel = "P",
+            defaultValue = "1",
+            description = "Draw among the likeliest tokens that together have this probability. Default: 1.")
+    private double topP;
+
+    @Option(names = "--seed", defaultValue = "0", description = "The same seed draws the same text. Default: 0.")
+    private long seed;
+
+    @Override
+    public Integer call() throws Exception {
+        PrintWriter out = spec.commandLine().getOut();
+        try (Checkpoint checkpoint = Checkpoint.open(model.path());
+                CpuModel runtime = CpuModel.of(checkpoint)) {
+            SamplingOptions sampling = new SamplingOptions(temperature, topK, topP, seed);
+            Writing.stream(runtime, checkpoint.requireTokenizer(), prompt, tokens, sampling, text -> {
+                out.print(text);
+                out.flush();
+            });
+            // On a screen the prompt that follows wants a line of its own; a file gets the text alone.
+            if (System.console() != null && System.console().isTerminal()) {
+                out.println();
+            }
+            out.flush();
+        }
+        return 0;
+    }
+}

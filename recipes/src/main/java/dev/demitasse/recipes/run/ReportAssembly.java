@@ -1,0 +1,313 @@
+package dev.demitasse.recipes.run;
+
+import dev.demitasse.recipes.language.Export;
+import dev.demitasse.recipes.language.Gate;
+import dev.demitasse.recipes.language.Quantize;
+import dev.demitasse.recipes.language.Recipe;
+import dev.demitasse.recipes.language.Stage;
+import dev.demitasse.recipes.report.Report;
+import dev.demitasse.recipes.report.ReportData;
+import dev.demitasse.recipes.report.ReportData.Kind;
+import dev.demitasse.recipes.report.ReportData.LossCurve;
+import dev.demitasse.recipes.report.ReportData.LossPoint;
+import dev.demitasse.recipes.report.ReportData.Machine;
+import dev.demitasse.recipes.report.ReportData.Model;
+import dev.demitasse.recipes.report.ReportData.Parity;
+import dev.demitasse.recipes.report.ReportData.Quality;
+import dev.demitasse.recipes.report.ReportData.Quantization;
+import dev.demitasse.recipes.report.ReportData.Sample;
+import dev.demitasse.recipes.report.ReportData.Samples;
+import dev.demitasse.recipes.report.ReportData.Speed;
+import dev.demitasse.recipes.report.ReportData.TensorError;
+import dev.demitasse.recipes.run.Scores.Divergences;
+import dev.demitasse.recipes.run.Scores.Sheet;
+import dev.demitasse.recipes.run.StageDetails.CurvePoint;
+import dev.demitasse.recipes.store.RunFolder;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.time.Duration;
+import java.time.ZonedDateTime;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/** Gathers what a run found out into its report. */
+final class ReportAssembly {
+    private static final String HTML = "report.html";
+    private static final String MARKDOWN = "report.md";
+
+    private final Recipe recipe;
+    private final RunFolder folder;
+    private final String baseline;
+    private final Map<String, Sheet> measured;
+    private final Map<String, StageDetails> details;
+    private final List<GateResult> gates;
+    private final Set<String> stagesDone;
+
+    /**
+     * @param baseline id of the model that others are compared with
+     * @param measured what was measured, by id
+     * @param details what stages told of themselves, by id
+     * @param stagesDone ids of the stages that this run did
+     */
+    ReportAssembly(
+            Recipe recipe,
+            RunFolder folder,
+            String baseline,
+            Map<String, Sheet> measured,
+            Map<String, StageDetails> details,
+            List<GateResult> gates,
+            Set<String> stagesDone) {
+        this.recipe = recipe;
+        this.folder = folder;
+        this.baseline = baseline;
+        this.measured = measured;
+        this.details = details;
+        this.gates = gates;
+        this.stagesDone = stagesDone;
+    }
+
+    static boolean isThere(RunFolder folder) {
+        return Files.exists(folder.path().resolve(HTML))
+                && Files.exists(folder.path().resolve(MARKDOWN));
+    }
+
+    /** Writes report.html and report.md. */
+    void write() throws IOException {
+        Report.write(data(), folder.path());
+    }
+
+    private ReportData data() throws IOException {
+        List<Model> models = new ArrayList<>();
+        measured.values().forEach(sheet -> sheet.scores().forEach(scores -> models.add(model(scores))));
+        return new ReportData(
+                recipe.name(),
+                ZonedDateTime.now(),
+                machine(),
+                protocol(),
+                models,
+                gates.stream().map(ReportAssembly::gate).toList(),
+                parities(),
+                curves(),
+                quantizations(),
+                samples(),
+                stages());
+    }
+
+    private Model model(Scores scores) {
+        Optional<Stage> stage = stage(scores.id());
+        Optional<String> file = stage.filter(made -> made.work() instanceof Export)
+                .map(made -> "artifacts/" + ((Export) made.work()).fileName(made.id()));
+        return new Model(
+                scores.id(),
+                label(scores.id()),
+                kind(stage),
+                scores.format(),
+                scores.parameters(),
+                scores.bytes(),
+                file,
+                scores.runtime().title(),
+                quality(scores),
+                scores.speed() == null
+                        ? Speed.NONE
+                        : new Speed(scores.speed().prefill(), scores.speed().decode()));
+    }
+
+    private String label(String id) {
+        return id.equals(Recipe.MODEL)
+                ? recipe.model().map(model -> model.written()).orElse(id)
+                : id;
+    }
+
+    private Optional<Stage> stage(String id) {
+        return recipe.stages().stream().filter(stage -> stage.id().equals(id)).findFirst();
+    }
+
+    private static Kind kind(Optional<Stage> stage) {
+        if (stage.isEmpty()) {
+            return Kind.ORIGINAL;
+        }
+        return switch (stage.get().work()) {
+            case dev.demitasse.recipes.language.Pretrain pretrain -> Kind.PRETRAINED;
+            case dev.demitasse.recipes.language.Prune prune -> Kind.PRUNED;
+            case dev.demitasse.recipes.language.Distill distill -> Kind.DISTILLED;
+            case Quantize quantize -> Kind.QUANTIZED;
+            case Export export -> Kind.EXPORTED;
+        };
+    }
+
+    private Quality quality(Scores scores) {
+        Scores.@Nullable Figures figures = scores.quality();
+        if (figures == null) {
+            return Quality.NONE;
+        }
+        @Nullable Sheet original = measured.get(baseline);
+        double ratio = Double.NaN;
+        if (original != null && original.builtIn().quality() != null) {
+            ratio = figures.perplexity() / original.builtIn().quality().perplexity();
+        }
+        @Nullable Divergences divergences = scores.divergences().get(baseline);
+        return new Quality(
+                figures.perplexity(),
+                figures.standardError(),
+                ratio,
+                figures.bitsPerByte(),
+                divergences == null ? Double.NaN : divergences.mean(),
+                divergences == null ? Double.NaN : divergences.percentile99(),
+                divergences == null ? Double.NaN : divergences.top1());
+    }
+
+    private static ReportData.Gate gate(GateResult result) {
+        Gate gate = result.gate();
+        double limit = gate.maximum().orElse(gate.minimum().orElse(Double.NaN));
+        return new ReportData.Gate(
+                result.stage(), gate.toString(), result.value(), limit, result.passed(), result.culprits());
+    }
+
+    private List<Parity> parities() {
+        List<Parity> parities = new ArrayList<>();
+        for (Sheet sheet : measured.values()) {
+            for (Scores scores : sheet.scores()) {
+                Scores.@Nullable Parity parity = scores.parity();
+                Optional<Stage> stage = stage(scores.id());
+                if (parity == null || stage.isEmpty() || !(stage.get().work() instanceof Export export)) {
+                    continue;
+                }
+                parities.add(new Parity(
+                        export.fileName(scores.id()),
+                        parity.source(),
+                        scores.runtime().title(),
+                        parity.maximumDifference(),
+                        perplexity(measured.get(parity.source())),
+                        scores.quality() == null ? Double.NaN : scores.quality().perplexity()));
+            }
+        }
+        return parities;
+    }
+
+    private static double perplexity(@Nullable Sheet sheet) {
+        return sheet == null || sheet.builtIn().quality() == null
+                ? Double.NaN
+                : sheet.builtIn().quality().perplexity();
+    }
+
+    private List<LossCurve> curves() {
+        List<LossCurve> curves = new ArrayList<>();
+        details.forEach((id, detail) -> {
+            if (!detail.curve().isEmpty()) {
+                List<LossPoint> train = new ArrayList<>();
+                List<LossPoint> validation = new ArrayList<>();
+                for (CurvePoint point : detail.curve()) {
+                    if (point.loss() != null) {
+                        train.add(new LossPoint(point.step(), point.loss()));
+                    }
+                    if (point.validation() != null) {
+                        validation.add(new LossPoint(point.step(), point.validation()));
+                    }
+                }
+                curves.add(new LossCurve(id, train, validation));
+            }
+        });
+        return curves;
+    }
+
+    private List<Quantization> quantizations() {
+        List<Quantization> quantizations = new ArrayList<>();
+        for (Stage stage : recipe.stages()) {
+            StageDetails detail = details.get(stage.id());
+            if (detail != null && stage.work() instanceof Quantize quantize) {
+                List<TensorError> errors = detail.errors().stream()
+                        // The report shows norms, ‖WX − ŴX‖ / ‖WX‖; stages keep squares.
+                        .map(error -> new TensorError(
+                                error.tensor(),
+                                Math.sqrt(error.outputError() == null ? error.weightError() : error.outputError())))
+                        .toList();
+                quantizations.add(new Quantization(
+                        stage.id(),
+                        quantize.method().name().toLowerCase(Locale.ROOT) + ", "
+                                + quantize.format().id(),
+                        errors));
+            }
+        }
+        return quantizations;
+    }
+
+    private Optional<Samples> samples() {
+        List<Sample> samples = new ArrayList<>();
+        measured.forEach((id, sheet) -> {
+            if (sheet.builtIn().sample() != null) {
+                samples.add(new Sample(label(id), sheet.builtIn().sample()));
+            }
+        });
+        return samples.isEmpty() ? Optional.empty() : Optional.of(new Samples("", samples));
+    }
+
+    private List<ReportData.Stage> stages() throws IOException {
+        List<ReportData.Stage> stages = new ArrayList<>();
+        for (Stage stage : recipe.stages()) {
+            var stored = folder.record(stage.id());
+            if (stored.isPresent() && details.containsKey(stage.id())) {
+                stages.add(new ReportData.Stage(
+                        stage.id(),
+                        stage.work().name(),
+                        Duration.ofMillis(Math.round(stored.get().seconds() * 1000)),
+                        !stagesDone.contains(stage.id())));
+            }
+        }
+        return stages;
+    }
+
+    private List<String> protocol() {
+        List<String> lines = new ArrayList<>();
+        recipe.data().test().ifPresent(test -> {
+            Sheet any = measured.values().stream().findFirst().orElse(null);
+            long tokens = any == null || any.builtIn().quality() == null
+                    ? 0
+                    : any.builtIn().quality().tokensScored();
+            lines.add(
+                    switch (recipe.evaluate().protocol()) {
+                        case DEFAULT ->
+                            "Perplexity over %,d tokens of held-out text in windows of %,d that do not overlap; every token but each window's first is scored."
+                                    .formatted(tokens, test.length());
+                        case LLAMACPP ->
+                            "Perplexity over %,d tokens of held-out text as llama-perplexity counts: the second half of windows of %,d."
+                                    .formatted(tokens, test.length());
+                    });
+        });
+        lines.add(
+                "KL is the mean divergence from %s, in nats per token; top-1 the share of tokens where both expect the same token most."
+                        .formatted(label(baseline)));
+        lines.add(
+                "Exported files were measured themselves, read back from disk; documents follow one another, each begun by the model's bos.");
+        lines.add("Speed is the best of some repetitions on this machine, and only to be compared within this table.");
+        return lines;
+    }
+
+    private static Machine machine() {
+        return new Machine(
+                cpu(),
+                Runtime.getRuntime().availableProcessors(),
+                System.getProperty("java.vm.name") + " " + System.getProperty("java.version"));
+    }
+
+    private static String cpu() {
+        java.nio.file.Path file = java.nio.file.Path.of("/proc/cpuinfo");
+        if (Files.isReadable(file)) {
+            try (var lines = Files.lines(file)) {
+                Optional<String> name = lines.filter(line -> line.startsWith("model name"))
+                        .map(line -> line.substring(line.indexOf(':') + 1).strip())
+                        .findFirst();
+                if (name.isPresent()) {
+                    return name.get();
+                }
+            } catch (IOException | java.io.UncheckedIOException e) {
+                return System.getProperty("os.arch", "unknown");
+            }
+        }
+        return System.getProperty("os.arch", "unknown");
+    }
+}

@@ -1,0 +1,42 @@
+package dev.demitasse.recipes.run;
+
+import dev.demitasse.infer.LanguageModel;
+import dev.demitasse.infer.generate.Generator;
+import dev.demitasse.infer.generate.SamplingOptions;
+import dev.demitasse.model.tokenizer.TextStream;
+import dev.demitasse.model.tokenizer.Tokenizer;
+import java.util.function.Consumer;
+
+/** Lets a model write text. */
+public final class Writing {
+    private Writing() {}
+
+    /**
+     * Gives {@code prompt} to {@code onText}, then what the model appends to it, as it comes, in whole characters.
+     *
+     * @param prompt empty for what the model itself begins with
+     * @param limit most tokens to append
+     */
+    public static void stream(
+            LanguageModel model,
+            Tokenizer tokenizer,
+            String prompt,
+            int limit,
+            SamplingOptions sampling,
+            Consumer<String> onText) {
+        int[] tokens = tokenizer.encodeWithSpecial(prompt);
+        TextStream text = tokenizer.stream();
+        if (!prompt.isEmpty()) {
+            for (int token : tokens) {
+                onText.accept(text.append(token));
+            }
+        } else {
+            // A tokenizer may put a space before an empty text; the model's own beginning has none.
+            tokens = tokenizer.beginToken().isPresent()
+                    ? new int[] {tokenizer.beginToken().getAsInt()}
+                    : new int[0];
+        }
+        new Generator(model, sampling).generate(tokens, limit, token -> onText.accept(text.append(token)));
+        onText.accept(text.finish());
+    }
+}
