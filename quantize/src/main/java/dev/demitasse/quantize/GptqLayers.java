@@ -37,6 +37,12 @@ import java.util.Optional;
  * residual stream of the calibration windows are held at a time; with a float target the float model's stream too.
  */
 final class GptqLayers implements LayerQuantizer {
+    /** With this many tokens for each column {@link #SUFFICIENT_DAMPING} is enough for a float target. */
+    private static final double TOKENS_PER_COLUMN = 64;
+
+    private static final double SUFFICIENT_DAMPING = 0.05;
+    private static final double LARGEST_DAMPING = 0.3;
+
     private final ModelConfig config;
     private final WeightSource source;
     private final FormatPlan plan;
@@ -155,8 +161,8 @@ final class GptqLayers implements LayerQuantizer {
             // All projections of an input have the same columns, so that one fits where all do.
             TensorFormat format = plan.of(TensorKey.weight(roles.getFirst(), layer));
             Optional<Grid> grid = options.method() == Method.GPTQ ? grid(format) : Optional.empty();
-            Optional<Gptq> gptq = grid.map(chosen -> Gptq.prepare(
-                    moments.input(), chosen, GptqOptions.forBlocks(options.damping(), options.actOrder())));
+            Optional<Gptq> gptq = grid.map(chosen ->
+                    Gptq.prepare(moments.input(), chosen, GptqOptions.forBlocks(damping(moments), options.actOrder())));
             Optional<FloatTarget> target = gptq.isPresent() && moments.drift().isPresent()
                     ? Optional.of(new FloatTarget(
                             moments.drift().get(),
@@ -179,6 +185,17 @@ final class GptqLayers implements LayerQuantizer {
                 weights.put(key, rounded.weight());
                 rounded.scale().ifPresent(scale -> weights.put(key.part(Part.SCALE), scale));
             }
+        }
+
+        /**
+         * Aiming at the float model's outputs fits two matrices to the calibration, which few tokens do not determine:
+         * below {@value #TOKENS_PER_COLUMN} for each column damping rises in proportion.
+         */
+        private double damping(Moments moments) {
+            double columns = moments.input().width();
+            double scarcity = TOKENS_PER_COLUMN * columns / (quantized.count() * (double) quantized.length());
+            double needed = Math.min(LARGEST_DAMPING, SUFFICIENT_DAMPING * scarcity);
+            return exact.isPresent() ? Math.max(options.damping(), needed) : options.damping();
         }
 
         private RoundedTensor rounded(Gptq gptq, Matrix aim, SecondMoment moment, String name) {

@@ -58,14 +58,14 @@ public record Quantize(
     private static final Key<Double> FLOAT_TARGET = Key.of(
             "float_target",
             Kind.within(0, 1),
-            "0",
+            "0.75",
             "GPTQ: how far it aims at the float model's outputs; 0 aims at its own weights' on the quantized model's inputs");
     private static final Key<Integer> REFINEMENTS = Key.of(
-            "refinements", Kind.integer(0), "0", "GPTQ: rounds of coordinate descent on scales and codes after it");
+            "refinements", Kind.integer(0), "1", "GPTQ: rounds of coordinate descent on scales and codes after it");
     private static final Key<Double> ALPHA = Key.of(
             "alpha",
             Kind.within(0, 1),
-            "0.5",
+            "0.8",
             "SmoothQuant: how much of the activations' range moves into the weights");
     private static final Key<TensorFormat> EMBEDDING = Key.optional(
             "embedding",
