@@ -16,6 +16,10 @@ final class Mistakes {
         found.add(new Mistake(origin, text));
     }
 
+    int count() {
+        return found.size();
+    }
+
     boolean any() {
         return !found.isEmpty();
     }

@@ -88,10 +88,14 @@ final class StageGraph {
         if (fields.find(ID).isPresent()) {
             checkId(fields, id);
         }
+        int before = fields.mistakes().count();
         Optional<Work> work = fields.one(WORKS).map(key -> work(key, fields));
+        boolean sound = work.isPresent() && fields.mistakes().count() == before;
         Optional<String> from = from(fields, work);
         work.ifPresent(chosen -> checkInput(fields, chosen, from));
-        forms.put(id, work.map(chosen -> form(chosen, from)).orElse(Form.UNKNOWN));
+        forms.put(
+                id,
+                work.filter(chosen -> sound).map(chosen -> form(chosen, from)).orElse(Form.UNKNOWN));
         List<Gate> gates = fields.has(GATE) ? Gate.read(fields.section(GATE, Gate.SECTION, "gate"), this) : List.of();
         work.ifPresent(chosen -> stages.add(new Stage(id, from, chosen, gates)));
     }
