@@ -3,6 +3,7 @@ package dev.demitasse.infer.kernel;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
+import jdk.incubator.vector.ByteVector;
 import jdk.incubator.vector.FloatVector;
 
 /** Σ aᵢ·bᵢ, in four vectors of partial sums, so that one addition need not wait for the one before. */
@@ -65,6 +66,7 @@ public final class DotProduct {
     }
 
     private static FloatVector floats(MemorySegment data, long offset) {
-        return FloatVector.fromMemorySegment(Lanes.FLOAT, data, offset, ByteOrder.LITTLE_ENDIAN);
+        return ByteVector.fromMemorySegment(Lanes.FLOAT_BYTES, data, offset, ByteOrder.LITTLE_ENDIAN)
+                .reinterpretAsFloats();
     }
 }

@@ -10,7 +10,6 @@ import java.nio.ByteOrder;
 import jdk.incubator.vector.ByteVector;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
-import jdk.incubator.vector.ShortVector;
 import jdk.incubator.vector.VectorOperators;
 
 /**
@@ -97,10 +96,13 @@ public final class RowDecoder {
         ScalarFormat.I8.decode(data, offset + whole, target, at + whole, count - whole);
     }
 
+    /** The bits of a bfloat16 are a float's upper half. */
     private static void decodeBf16(MemorySegment data, long offset, float[] target, int at, int count) {
         int whole = Lanes.SHORT.loopBound(count);
         for (int i = 0; i < whole; i += Lanes.COUNT) {
-            widened(data, offset + 2L * i)
+            ((IntVector) ByteVector.fromMemorySegment(Lanes.SHORT_BYTES, data, offset + 2L * i, LITTLE)
+                            .reinterpretAsShorts()
+                            .convertShape(VectorOperators.S2I, Lanes.INT, 0))
                     .lanewise(VectorOperators.LSHL, 16)
                     .reinterpretAsFloats()
                     .intoArray(target, at + i);
@@ -112,26 +114,20 @@ public final class RowDecoder {
     private static void decodeF16(MemorySegment data, long offset, float[] target, int at, int count) {
         int whole = Lanes.SHORT.loopBound(count);
         for (int i = 0; i < whole; i += Lanes.COUNT) {
-            IntVector bits = widened(data, offset + 2L * i);
+            IntVector bits = (IntVector) ByteVector.fromMemorySegment(Lanes.SHORT_BYTES, data, offset + 2L * i, LITTLE)
+                    .reinterpretAsShorts()
+                    .convertShape(VectorOperators.S2I, Lanes.INT, 0);
             IntVector magnitude = bits.and(0x7fff);
-            if (magnitude.compare(VectorOperators.GE, 0x7c00).anyTrue()) {
-                ScalarFormat.F16.decode(data, offset + 2L * i, target, at + i, Lanes.COUNT);
-                continue;
-            }
             FloatVector value = magnitude
                     .lanewise(VectorOperators.LSHL, 13)
                     .reinterpretAsFloats()
                     .mul(TWO_TO_112);
-            value.reinterpretAsInts()
-                    .or(bits.and(0x8000).lanewise(VectorOperators.LSHL, 16))
-                    .reinterpretAsFloats()
-                    .intoArray(target, at + i);
+            IntVector sign = bits.and(0x8000).lanewise(VectorOperators.LSHL, 16);
+            value.reinterpretAsInts().or(sign).reinterpretAsFloats().intoArray(target, at + i);
+            if (magnitude.compare(VectorOperators.GE, 0x7c00).anyTrue()) {
+                ScalarFormat.F16.decode(data, offset + 2L * i, target, at + i, Lanes.COUNT);
+            }
         }
         ScalarFormat.F16.decode(data, offset + 2L * whole, target, at + whole, count - whole);
-    }
-
-    private static IntVector widened(MemorySegment data, long offset) {
-        return (IntVector) ShortVector.fromMemorySegment(Lanes.SHORT, data, offset, LITTLE)
-                .convertShape(VectorOperators.ZERO_EXTEND_S2I, Lanes.INT, 0);
     }
 }
