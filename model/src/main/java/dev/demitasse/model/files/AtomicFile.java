@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.util.UUID;
 
 /**
  * A file that is written under a temporary name beside its place and moved there when it is whole, so that neither a
@@ -29,9 +30,11 @@ public final class AtomicFile implements AutoCloseable {
         Path place = target.toAbsolutePath();
         Path folder = place.getParent();
         Files.createDirectories(folder);
-        Path temporary = Files.createTempFile(folder, "." + place.getFileName() + ".", ".part");
-        return new AtomicFile(
-                place, temporary, FileChannel.open(temporary, StandardOpenOption.READ, StandardOpenOption.WRITE));
+        // Not createTempFile, whose files only their owner may read, the finished one too.
+        Path temporary = place.resolveSibling("." + place.getFileName() + "." + UUID.randomUUID() + ".part");
+        FileChannel channel = FileChannel.open(
+                temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.READ, StandardOpenOption.WRITE);
+        return new AtomicFile(place, temporary, channel);
     }
 
     /** Writes a whole file at once. */

@@ -13,7 +13,7 @@ import java.util.stream.DoubleStream;
  * @param ticks values to label, ascending, within the ends
  */
 record Axis(double low, double high, boolean logarithmic, List<Double> ticks) {
-    private static final int WISHED_TICKS = 5;
+    private static final int WISHED_TICKS = 6;
 
     Axis {
         ticks = List.copyOf(ticks);
@@ -57,11 +57,18 @@ record Axis(double low, double high, boolean logarithmic, List<Double> ticks) {
     static Axis logarithmic(double[] values) {
         double low = DoubleStream.of(values).min().orElse(1) / 1.15;
         double high = DoubleStream.of(values).max().orElse(10) * 1.15;
-        boolean fine = high / low < 30;
+        if (high < 10 * low) {
+            List<Double> round = linear(new double[] {low, high}).ticks;
+            return new Axis(
+                    low,
+                    high,
+                    true,
+                    round.stream().filter(tick -> tick >= low && tick <= high).toList());
+        }
         List<Double> ticks = new ArrayList<>();
-        double decade = Math.pow(10, Math.floor(Math.log10(low)));
-        for (; decade <= high; decade *= 10) {
-            for (double step : fine ? new double[] {1, 2, 3, 5, 7} : new double[] {1}) {
+        double[] steps = high < 30 * low ? new double[] {1, 2, 3, 5, 7} : new double[] {1};
+        for (double decade = Math.pow(10, Math.floor(Math.log10(low))); decade <= high; decade *= 10) {
+            for (double step : steps) {
                 double tick = step * decade;
                 if (tick >= low && tick <= high) {
                     ticks.add(tick);

@@ -7,7 +7,11 @@ import java.util.function.ToDoubleFunction;
 
 /** Size on disk against perplexity: down and to the left is better. */
 final class SizeQualityChart {
-    private static final double LABEL_HEIGHT = 16;
+    private static final double LABEL_HEIGHT = 17;
+    /** From the middle of a dot to a label beside it. */
+    private static final double NEAR = 10;
+    /** Label heights that a label may be away from its dot. */
+    private static final int FARTHEST = 8;
 
     /** The room a label or dot takes. */
     private record Box(double left, double top, double right, double bottom) {
@@ -31,7 +35,7 @@ final class SizeQualityChart {
             return Html.NOTHING;
         }
         Axis sizes = Axis.logarithmic(values(shown, Model::bytes));
-        Axis perplexities = Axis.fitting(values(shown, model -> model.quality().perplexity()), 10);
+        Axis perplexities = Axis.fitting(values(shown, model -> model.quality().perplexity()), 1.8);
         Plot plot = new Plot(
                 sizes,
                 "size on disk",
@@ -58,30 +62,41 @@ final class SizeQualityChart {
                         Html.element("figcaption").around("Smaller is to the left, better is down."));
     }
 
-    /** Writes the label beside its dot, where it hides neither a dot nor another label if that can be. */
+    /** Writes the label as near to its dot as hides neither a dot nor another label, with a line to it from afar. */
     private static void label(Plot plot, Model model, List<Box> taken) {
         double x = plot.x(model.bytes());
         double y = plot.y(model.quality().perplexity());
         double width = 1.15 * Plot.textWidth(model.label());
-        double[][] places = {
-            {x + 10, y + 4.5}, {x - 10 - width, y + 4.5}, {x - width / 2, y - 11}, {x - width / 2, y + 21},
-            {x + 8, y - 8}, {x + 8, y + 18}, {x - 8 - width, y - 8}, {x - 8 - width, y + 18}
-        };
-        Box chosen = null;
-        for (double[] place : places) {
-            Box box = new Box(place[0], place[1] - LABEL_HEIGHT + 4, place[0] + width, place[1] + 4);
-            boolean inside = box.left >= 0 && box.right <= Plot.WIDTH && box.top >= 0 && box.bottom <= Plot.FLOOR;
-            if (inside && taken.stream().noneMatch(box::overlaps)) {
-                chosen = box;
-                break;
+        Box chosen = places(x, y, width).stream()
+                .filter(box -> box.left >= 0 && box.right <= Plot.WIDTH && box.top >= 20 && box.bottom <= Plot.FLOOR)
+                .filter(box -> taken.stream().noneMatch(box::overlaps))
+                .findFirst()
+                .orElse(new Box(x + NEAR, y - LABEL_HEIGHT / 2, x + NEAR + width, y + LABEL_HEIGHT / 2));
+        taken.add(chosen);
+        boolean above = chosen.bottom < y - NEAR;
+        boolean below = chosen.top > y + NEAR;
+        if (above || below) {
+            double end = Math.clamp(x, chosen.left, chosen.right);
+            plot.line("grid", x, y + (above ? -8 : 8), end, above ? chosen.bottom : chosen.top);
+        }
+        plot.text("label", chosen.left, chosen.bottom - 4, "start", model.label());
+    }
+
+    /** Where a label may stand: beside the dot, then above or below it, ever farther. */
+    private static List<Box> places(double x, double y, double width) {
+        List<Box> places = new ArrayList<>();
+        for (int step = 0; step < FARTHEST; step++) {
+            for (double rise : step == 0 ? new double[] {0} : new double[] {-step, step}) {
+                double middle = y + rise * LABEL_HEIGHT + (step == 0 ? 0 : Math.signum(rise) * 3);
+                double[] lefts = step == 0
+                        ? new double[] {x + NEAR, x - NEAR - width}
+                        : new double[] {x - width / 2, x - 4, x - width + 4};
+                for (double left : lefts) {
+                    places.add(new Box(left, middle - LABEL_HEIGHT / 2, left + width, middle + LABEL_HEIGHT / 2));
+                }
             }
         }
-        if (chosen == null) {
-            double left = Math.clamp(x + 10, 0, Math.max(0, Plot.WIDTH - width));
-            chosen = new Box(left, y - 8, left + width, y + 8.5);
-        }
-        taken.add(chosen);
-        plot.text("label", chosen.left, chosen.bottom - 4, "start", model.label());
+        return places;
     }
 
     private static double[] values(List<Model> models, ToDoubleFunction<Model> value) {
