@@ -175,6 +175,10 @@ public final class GgufExport {
         metadata.put("general.quantization_version", QUANTIZATION_VERSION);
         metadata.put("general.file_type", fileType());
         metadata.putAll(config.family().writeGguf(config));
+        if (config.attention().slidingWindow() < config.maximumPositions()) {
+            report.note("llama.cpp lets this architecture's tokens see all before them, not only the last %d"
+                    .formatted(config.attention().slidingWindow()));
+        }
         metadata.putAll(source.tokenizer()
                 .map(tokenizer -> TokenizerMetadata.of(source.path(), tokenizer.json(), config, report))
                 .orElseGet(() -> {

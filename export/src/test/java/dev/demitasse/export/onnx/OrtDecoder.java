@@ -14,12 +14,12 @@ import java.util.HashMap;
 import java.util.Map;
 
 /** Runs an exported graph in ONNX Runtime. */
-final class OrtDecoder implements AutoCloseable {
+public final class OrtDecoder implements AutoCloseable {
     private final OrtEnvironment environment = OrtEnvironment.getEnvironment();
     private final OrtSession session;
     private final ModelConfig config;
 
-    OrtDecoder(Path file, ModelConfig config) throws OrtException {
+    public OrtDecoder(Path file, ModelConfig config) throws OrtException {
         OrtSession.SessionOptions options = new OrtSession.SessionOptions();
         options.setIntraOpNumThreads(1);
         options.addConfigEntry("session.intra_op.allow_spinning", "0");
@@ -28,14 +28,14 @@ final class OrtDecoder implements AutoCloseable {
     }
 
     /** Every output of one run by name, and its shape. */
-    record Output(Map<String, float[]> values, Map<String, long[]> shapes) {
-        float[] logits() {
+    public record Output(Map<String, float[]> values, Map<String, long[]> shapes) {
+        public float[] logits() {
             return values.get(OnnxNames.LOGITS);
         }
     }
 
     /** Runs {@code ids [B, S]} from position 0. */
-    Output run(int[]... ids) throws OrtException {
+    public Output run(int[]... ids) throws OrtException {
         long[][] mask = new long[ids.length][ids[0].length];
         for (long[] row : mask) {
             Arrays.fill(row, 1);
