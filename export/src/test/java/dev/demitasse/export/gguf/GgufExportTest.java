@@ -24,7 +24,9 @@ import dev.demitasse.model.gguf.GgufFile;
 import dev.demitasse.model.progress.Progress;
 import dev.demitasse.model.reference.SharedData;
 import dev.demitasse.model.safetensors.CheckpointWriter;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -60,6 +62,9 @@ class GgufExportTest {
         Path file = folder.resolve("model.gguf");
         ExportReport report = export(source, GgufOptions.asStored(), file);
         assertThat(report.changes()).isEmpty();
+        assertThat(String.join("\n", report.notes()).contains("not only the last 16"))
+                .as("llama.cpp looks past Mistral's window")
+                .isEqualTo(name.equals("mistral_sliding"));
         try (Checkpoint original = Checkpoint.open(source);
                 Checkpoint written = Checkpoint.open(file)) {
             assertThat(written.config().tensors()).isEqualTo(original.config().tensors());
@@ -74,6 +79,27 @@ class GgufExportTest {
                 TensorFormat format =
                         key.role().matrix() && key.part() == Part.WEIGHT ? tensor.format() : ScalarFormat.F32;
                 assertSame(written.tensor(key), tensor.to(format));
+            }
+        }
+    }
+
+    /** The tokenizer that is read from the file's metadata cuts text as the one it was written from. */
+    @ParameterizedTest
+    @ValueSource(strings = {"stories260K", "stories3M"})
+    void theTokenizerSurvives(String name) throws Exception {
+        Path source = SharedData.require("data/models/" + name);
+        String text = Files.readString(SharedData.require("data/text/tinystories_10k.txt"));
+        Path file = folder.resolve("model.gguf");
+        export(source, GgufOptions.asStored(), file);
+        try (Checkpoint original = Checkpoint.open(source);
+                Checkpoint written = Checkpoint.open(file)) {
+            assertThat(written.config().specialTokens())
+                    .isEqualTo(original.config().specialTokens());
+            for (String part : List.of(text.substring(0, 20_000), "  two  spaces", "naïve 東京 🙂", "\n\ttab", "")) {
+                assertThat(written.requireTokenizer().encode(part))
+                        .containsExactly(original.requireTokenizer().encode(part));
+                assertThat(written.requireTokenizer().encodeWithSpecial(part))
+                        .containsExactly(original.requireTokenizer().encodeWithSpecial(part));
             }
         }
     }

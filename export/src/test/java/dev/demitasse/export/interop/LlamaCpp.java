@@ -28,10 +28,10 @@ final class LlamaCpp {
         this.work = work;
     }
 
-    /** @param work a folder for scratch files */
-    static LlamaCpp require(Path work) throws Exception {
-        Path project = Path.of(System.getProperty("node.llama.dir", ""));
-        boolean named = !project.toString().isEmpty();
+    /** The npm project; without one, or without node, the calling tests are skipped. */
+    static Path requireProject() throws InterruptedException {
+        Path project = Path.of(System.getProperty("node.llama.dir", "")).toAbsolutePath();
+        boolean named = !System.getProperty("node.llama.dir", "").isEmpty();
         if (!named || !Files.isDirectory(project.resolve("node_modules/node-llama-cpp")) || !nodeRuns()) {
             String message =
                     "SKIPPED: llama.cpp was not asked. Install node, run `npm install node-llama-cpp@3.22.1` in a"
@@ -39,7 +39,12 @@ final class LlamaCpp {
             System.err.println(message);
             Assumptions.abort(message);
         }
-        return new LlamaCpp(project.toAbsolutePath(), work);
+        return project;
+    }
+
+    /** @param work a folder for scratch files */
+    static LlamaCpp in(Path project, Path work) {
+        return new LlamaCpp(project, work);
     }
 
     private static boolean nodeRuns() throws InterruptedException {

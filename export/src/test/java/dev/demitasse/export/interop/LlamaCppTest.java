@@ -33,18 +33,33 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Random;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.api.TestInstance.Lifecycle;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** llama.cpp opens what we export, cuts text as the model's tokenizer does, and scores and continues it alike. */
+@TestInstance(Lifecycle.PER_CLASS)
 class LlamaCppTest {
     private static final int WINDOW = 256;
     private static final int WINDOWS = 12;
 
+    private Optional<Path> project = Optional.empty();
+
     @TempDir
     Path folder;
+
+    @BeforeAll
+    void findLlamaCpp() throws Exception {
+        project = Optional.of(LlamaCpp.requireProject());
+    }
+
+    private Path project() {
+        return project.orElseThrow();
+    }
 
     /**
      * A trained model on held-out text: perplexity within 0.5 % of ONNX Runtime's, which multiplies the file's
@@ -53,7 +68,6 @@ class LlamaCppTest {
     @ParameterizedTest
     @ValueSource(strings = {"f32", "f16", "bf16", "q8_0", "q4_0"})
     void scoresATrainedModelAlike(String format) throws Exception {
-        LlamaCpp llama = LlamaCpp.require(folder);
         Path source = SharedData.require("data/models/stories3M");
         String text = Files.readString(SharedData.require("data/text/tinystories_10k.txt"));
         text = text.substring(text.length() / 2);
@@ -64,7 +78,7 @@ class LlamaCppTest {
             List<String> texts = paragraphs(text, 40);
             List<int[]> windows = windows(checkpoint.requireTokenizer(), text);
             int[] prompt = checkpoint.requireTokenizer().encodeWithSpecial("Once upon a time, there was a little dog");
-            LlamaCpp.Answer answer = llama.ask(file, texts, windows, prompt, 40);
+            LlamaCpp.Answer answer = LlamaCpp.in(project(), folder).ask(file, texts, windows, prompt, 40);
             for (int i = 0; i < texts.size(); i++) {
                 assertThat(answer.tokens().get(i))
                         .as(texts.get(i))
@@ -99,7 +113,6 @@ class LlamaCppTest {
                 "llama_rope_llama3"
             })
     void computesWhatTransformersDoes(String name) throws Exception {
-        LlamaCpp llama = LlamaCpp.require(folder);
         Path source = SharedData.require("golden/" + name);
         Path file = folder.resolve("model.gguf");
         Path copy = Files.createDirectory(folder.resolve("checkpoint"));
@@ -112,7 +125,8 @@ class LlamaCppTest {
         }
         List<Sequence> sequences = Golden.read(source).sequences();
         List<int[]> windows = sequences.stream().map(Sequence::inputIds).toList();
-        LlamaCpp.Answer answer = llama.ask(file, List.of(), windows, Arrays.copyOf(windows.getFirst(), 8), 16);
+        LlamaCpp.Answer answer =
+                LlamaCpp.in(project(), folder).ask(file, List.of(), windows, Arrays.copyOf(windows.getFirst(), 8), 16);
         double expected = 0;
         int scored = 0;
         for (Sequence sequence : sequences) {
@@ -152,7 +166,6 @@ class LlamaCppTest {
     @ParameterizedTest
     @CsvSource({"llama2, 32000", "gpt2, 50257", "smollm2, 49152", "qwen2, 151936", "llama3, 128256"})
     void cutsTextAsTheTokenizerDoes(String name, int vocabulary) throws Exception {
-        LlamaCpp llama = LlamaCpp.require(folder);
         Path json = SharedData.require("data/tokenizers/" + name + "/tokenizer.json");
         Tokenizer tokenizer = Tokenizer.ofJson(json, Files.readString(json));
         Path checkpoint = folder.resolve("checkpoint");
@@ -163,7 +176,7 @@ class LlamaCppTest {
         }
         List<String> texts = new ArrayList<>(cases(name));
         texts.addAll(paragraphs(Files.readString(SharedData.require("data/text/wikitext2.test.raw.txt")), 60));
-        LlamaCpp.Answer answer = llama.ask(file, texts, List.of(), new int[0], 0);
+        LlamaCpp.Answer answer = LlamaCpp.in(project(), folder).ask(file, texts, List.of(), new int[0], 0);
         for (int i = 0; i < texts.size(); i++) {
             assertThat(answer.tokens().get(i))
                     .as("%s: '%s'", name, texts.get(i))
