@@ -69,15 +69,14 @@ public final class Demitasse implements Runnable {
     private boolean stackTrace;
 
     public static void main(String[] arguments) {
-        System.exit(execute(arguments));
+        System.exit(commandLine().execute(arguments));
     }
 
-    /** Runs one command line; returns the exit code. */
-    static int execute(String... arguments) {
+    /** The command line, ready to execute. */
+    static CommandLine commandLine() {
         return new CommandLine(new Demitasse())
                 .setExecutionExceptionHandler(Demitasse::report)
-                .setCaseInsensitiveEnumValuesAllowed(true)
-                .execute(arguments);
+                .setCaseInsensitiveEnumValuesAllowed(true);
     }
 
     @Override

@@ -1,0 +1,127 @@
+package dev.demitasse.recipes.command;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.demitasse.model.reference.SharedData;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What a person sees: output, errors, exit codes. */
+class DemitasseTest {
+    @TempDir
+    private Path folder;
+
+    private final StringWriter out = new StringWriter();
+    private final StringWriter err = new StringWriter();
+
+    private int run(Object... arguments) {
+        return Demitasse.commandLine()
+                .setOut(new PrintWriter(out))
+                .setErr(new PrintWriter(err))
+                .execute(Arrays.stream(arguments).map(Object::toString).toArray(String[]::new));
+    }
+
+    @Test
+    void everyCommandTeachesItself() {
+        assertThat(run("--help")).isZero();
+        assertThat(out.toString()).contains("run", "plan", "eval", "generate", "verify", "inspect", "Exit codes");
+        for (String command : Demitasse.commandLine().getSubcommands().keySet()) {
+            assertThat(run("help", command)).isZero();
+        }
+    }
+
+    /** The text is karpathy's llama2.c's own, greedy from bos for 200 steps. */
+    @Test
+    void stories260KWritesWhatItsAuthorsProgramWrites() throws IOException {
+        Path model = SharedData.require("data/models/stories260K");
+
+        assertThat(run("generate", model)).isZero();
+        assertThat(out.toString()).isEqualTo(Files.readString(model.resolve("expected_stdout.txt")));
+    }
+
+    /** Against transformers; tolerances of the golden README. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "llama",
+                "llama_tied",
+                "llama_sharded",
+                "llama_bf16",
+                "llama_bias_headdim",
+                "llama_rope_linear",
+                "llama_rope_llama3",
+                "mistral_sliding"
+            })
+    void everyEngineAgreesWithTransformers(String name) {
+        assertThat(run("verify", SharedData.require("golden/" + name))).as(out + " " + err).isZero();
+        assertThat(out.toString()).contains("cpu", "trainer", "onnx", "3 checks, 0 failed");
+    }
+
+    @Test
+    void aCheckpointThatDisagreesFailsTheCheck() throws IOException {
+        Path golden = SharedData.require("golden/llama");
+        for (String file : new String[] {"config.json", "model.safetensors", "golden.safetensors"}) {
+            Files.copy(golden.resolve(file), folder.resolve(file));
+        }
+        Path config = folder.resolve("config.json");
+        Files.writeString(config, Files.readString(config).replace("10000.0", "20000.0"));
+
+        assertThat(run("verify", folder)).isEqualTo(1);
+        assertThat(out.toString()).contains("FAILED");
+    }
+
+    @Test
+    void threeMistakesInARecipeAreToldAtOnce() throws IOException {
+        Path recipe = folder.resolve("mine.yaml");
+        Files.writeString(recipe, """
+                name: mine
+                model: builtin:nonesuch
+                data:
+                  test: {builtin: stories, length: 64}
+                  calibration: {builtin: stories, length: 64}
+                  train: {builtin: stories, length: 64}
+                stages:
+                  - id: q4
+                    quantize: {method: gptq, format: q4_7}
+                  - id: heal
+                    from: model
+                    distill: {temperature: -2}
+                """);
+
+        assertThat(run("run", recipe)).isEqualTo(2);
+        assertThat(err.toString())
+                .contains("mine.yaml:2:", "nonesuch", "mine.yaml:9:", "q4_7", "did you mean q4_0", "mine.yaml:12:")
+                .contains("3 mistakes; nothing was run");
+    }
+
+    @Test
+    void aTruncatedCheckpointIsABrokenFile() throws IOException {
+        Path golden = SharedData.require("golden/llama");
+        Files.copy(golden.resolve("config.json"), folder.resolve("config.json"));
+        byte[] whole = Files.readAllBytes(golden.resolve("model.safetensors"));
+        Files.write(folder.resolve("model.safetensors"), Arrays.copyOf(whole, whole.length / 2));
+
+        assertThat(run("inspect", folder)).isEqualTo(3);
+        assertThat(err.toString()).contains("model.safetensors", "tensor", "fetch it again");
+    }
+
+    @Test
+    void aMissingModelIsTheUsersMistake() {
+        assertThat(run("inspect", folder.resolve("nothing"))).isEqualTo(2);
+        assertThat(run("generate", "builtin:nonesuch")).isEqualTo(2);
+        assertThat(err.toString()).contains("there is no such file or folder", "there is: tale-teacher");
+    }
+
+    @Test
+    void anUnknownCommandIsTheUsersMistake() {
+        assertThat(run("compres")).isEqualTo(2);
+    }
+}
