@@ -1,11 +1,11 @@
 package dev.demitasse.recipes.command;
 
 import dev.demitasse.model.DemitasseException;
-import dev.demitasse.model.InvalidRequestException;
 import dev.demitasse.model.MalformedModelException;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.FileSystemException;
+import org.jspecify.annotations.Nullable;
 import picocli.AutoComplete;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -94,9 +94,8 @@ public final class Demitasse implements Runnable {
             error.printStackTrace(err);
         }
         return switch (error) {
-            case InvalidRequestException mistake -> say(err, mistake.getMessage(), MISTAKE);
             case MalformedModelException broken -> say(err, broken.getMessage(), BROKEN_FILE);
-            case DemitasseException other -> say(err, other.getMessage(), MISTAKE);
+            case DemitasseException mistake -> say(err, mistake.getMessage(), MISTAKE);
             case IOException io -> say(err, describe(io), MISTAKE);
             default ->
                 say(
@@ -106,7 +105,7 @@ public final class Demitasse implements Runnable {
         };
     }
 
-    private static int say(PrintWriter err, String message, int code) {
+    private static int say(PrintWriter err, @Nullable String message, int code) {
         err.println("demitasse: " + message);
         err.flush();
         return code;

@@ -61,7 +61,9 @@ class DemitasseTest {
                 "mistral_sliding"
             })
     void everyEngineAgreesWithTransformers(String name) {
-        assertThat(run("verify", SharedData.require("golden/" + name))).as(out + " " + err).isZero();
+        assertThat(run("verify", SharedData.require("golden/" + name)))
+                .as(out + " " + err)
+                .isZero();
         assertThat(out.toString()).contains("cpu", "trainer", "onnx", "3 checks, 0 failed");
     }
 

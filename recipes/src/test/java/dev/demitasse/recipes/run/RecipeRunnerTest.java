@@ -97,7 +97,9 @@ class RecipeRunnerTest {
         try (Checkpoint quantized = Checkpoint.open(folder.resolve("run/stages/q4"));
                 Checkpoint exported = Checkpoint.open(folder.resolve("run/artifacts/gguf.gguf"))) {
             assertThat(exported.tensor(down).format().id()).isEqualTo("q4_0");
-            assertThat(exported.tensor(down).data().mismatch(quantized.tensor(down).data()))
+            assertThat(exported.tensor(down)
+                            .data()
+                            .mismatch(quantized.tensor(down).data()))
                     .isEqualTo(-1);
         }
     }
