@@ -15,4 +15,10 @@ public abstract sealed class DemitasseException extends RuntimeException
     DemitasseException(String message, Throwable cause) {
         super(message, cause);
     }
+
+    /** What is wrong and what to do about it; never absent. */
+    @Override
+    public String getMessage() {
+        return String.valueOf(super.getMessage());
+    }
 }
