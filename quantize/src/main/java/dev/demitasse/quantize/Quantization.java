@@ -17,6 +17,7 @@ import dev.demitasse.quantize.QuantizeOptions.Method;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
@@ -88,9 +89,19 @@ public final class Quantization {
                 options.method().name().toLowerCase(Locale.ROOT),
                 options.format() == ScalarFormat.I8 ? "int8" : options.format().id(),
                 calibration.map(TokenWindows::tokens).orElse(0L),
-                reports,
+                inModelOrder(),
                 plan.fallbacks(),
                 (System.nanoTime() - start) / 1e9);
+    }
+
+    /** Embedding and head are written before the layers, as the layers' calibration begins with them. */
+    private List<TensorReport> inModelOrder() {
+        List<String> names = config.tensors().stream()
+                .map(config.family().names()::huggingFace)
+                .toList();
+        return reports.stream()
+                .sorted(Comparator.comparingInt(report -> names.indexOf(report.name())))
+                .toList();
     }
 
     private void checkSource() {
