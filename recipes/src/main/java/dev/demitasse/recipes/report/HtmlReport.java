@@ -217,8 +217,10 @@ final class HtmlReport {
         return data.samples()
                 .map(samples -> section(
                         "In their own words",
-                        element("p", "prompt")
-                                .around(Html.text("Prompt: "), element("q").around(samples.prompt())),
+                        samples.prompt().isEmpty()
+                                ? element("p", "prompt").around("Each begins by itself, and takes its likeliest token every time.")
+                                : element("p", "prompt")
+                                        .around(Html.text("Prompt: "), element("q").around(samples.prompt())),
                         element("div", "samples")
                                 .around(samples.texts().stream()
                                         .map(sample -> sample(samples.prompt(), sample))

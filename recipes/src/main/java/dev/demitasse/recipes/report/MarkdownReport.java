@@ -145,7 +145,9 @@ final class MarkdownReport {
     private void samples() {
         data.samples().ifPresent(samples -> {
             title("In their own words");
-            text.append("Prompt:\n\n").append(Markdown.block(samples.prompt()));
+            if (!samples.prompt().isEmpty()) {
+                text.append("Prompt:\n\n").append(Markdown.block(samples.prompt()));
+            }
             samples.texts()
                     .forEach(sample -> text.append("**")
                             .append(Markdown.escape(sample.label()))

@@ -194,7 +194,7 @@ public record ReportData(
     }
 
     /**
-     * @param prompt what every model was given
+     * @param prompt what every model was given; empty where each began by itself
      * @param texts what each wrote after it
      */
     public record Samples(String prompt, List<Sample> texts) {

@@ -228,8 +228,7 @@ final class ReportAssembly {
                         .toList();
                 quantizations.add(new Quantization(
                         stage.id(),
-                        quantize.method().name().toLowerCase(Locale.ROOT) + ", "
-                                + quantize.format().id(),
+                        quantize.method().name().toLowerCase(Locale.ROOT) + ", " + Judge.formatName(quantize.format()),
                         errors));
             }
         }
