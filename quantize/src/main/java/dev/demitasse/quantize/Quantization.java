@@ -87,7 +87,7 @@ public final class Quantization {
         progress.end();
         return new QuantizationReport(
                 options.method().name().toLowerCase(Locale.ROOT),
-                options.format() == ScalarFormat.I8 ? "int8" : options.format().id(),
+                options.format().weightName(),
                 calibration.map(TokenWindows::tokens).orElse(0L),
                 inModelOrder(),
                 plan.fallbacks(),

@@ -39,6 +39,11 @@ public enum ScalarFormat implements TensorFormat {
     }
 
     @Override
+    public String weightName() {
+        return this == I8 ? "int8" : id();
+    }
+
+    @Override
     public int blockSize() {
         return 1;
     }

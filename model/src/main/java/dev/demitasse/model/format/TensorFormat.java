@@ -37,6 +37,11 @@ public sealed interface TensorFormat permits ScalarFormat, BlockFormat {
     /** The name used in recipes and reports: {@code f32}, {@code q4_0}. */
     String id();
 
+    /** What weights in it are called in recipes and reports: {@link #id}, but {@code int8} where rows have scales. */
+    default String weightName() {
+        return id();
+    }
+
     /** Elements in a block. */
     int blockSize();
 

@@ -113,7 +113,7 @@ public final class CheckpointWriter implements AutoCloseable {
         return quantized.map(format -> {
             ObjectNode node = JSON.createObjectNode();
             node.put("quant_method", "demitasse");
-            node.put("format", format == ScalarFormat.I8 ? "int8" : format.id());
+            node.put("format", format.weightName());
             return node;
         });
     }

@@ -1,6 +1,5 @@
 package dev.demitasse.recipes.plan;
 
-import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.format.TensorFormat;
 import dev.demitasse.recipes.language.Distill;
 import dev.demitasse.recipes.language.Export;
@@ -22,7 +21,9 @@ final class Descriptions {
                 "prune" + kept(" ffn", prune.feedForward()) + kept(" heads", prune.heads())
                         + kept(" hidden", prune.hidden()) + kept(" layers", prune.layers());
             case Distill distill -> "distill from " + distill.teacher();
-            case Quantize quantize -> "quantize %s %s".formatted(word(quantize.method()), name(quantize.format()));
+            case Quantize quantize ->
+                "quantize %s %s"
+                        .formatted(word(quantize.method()), quantize.format().weightName());
             case Export export -> "export " + word(export.target()) + weights(export.weights());
         };
     }
@@ -35,11 +36,7 @@ final class Descriptions {
     }
 
     private static String weights(Optional<TensorFormat> weights) {
-        return weights.map(format -> " " + name(format)).orElse("");
-    }
-
-    private static String name(TensorFormat format) {
-        return format == ScalarFormat.I8 ? "int8" : format.id();
+        return weights.map(format -> " " + format.weightName()).orElse("");
     }
 
     private static String word(Enum<?> value) {

@@ -129,8 +129,7 @@ record Layout(ModelConfig config, Map<TensorKey, TensorFormat> formats) {
 
     /** The format of most parameters of the layers' projections, by the name recipes have for it. */
     String formatName() {
-        TensorFormat format = format(TensorKey.weight(Role.DOWN, 0));
-        return format == ScalarFormat.I8 ? "int8" : format.id();
+        return format(TensorKey.weight(Role.DOWN, 0)).weightName();
     }
 
     /** Whether all weights are floating-point numbers. */

@@ -218,9 +218,12 @@ final class HtmlReport {
                 .map(samples -> section(
                         "In their own words",
                         samples.prompt().isEmpty()
-                                ? element("p", "prompt").around("Each begins by itself, and takes its likeliest token every time.")
+                                ? element("p", "prompt")
+                                        .around("Each begins by itself, and takes its likeliest token every time.")
                                 : element("p", "prompt")
-                                        .around(Html.text("Prompt: "), element("q").around(samples.prompt())),
+                                        .around(
+                                                Html.text("Prompt: "),
+                                                element("q").around(samples.prompt())),
                         element("div", "samples")
                                 .around(samples.texts().stream()
                                         .map(sample -> sample(samples.prompt(), sample))

@@ -11,8 +11,6 @@ import dev.demitasse.infer.evaluate.Speed;
 import dev.demitasse.infer.generate.SamplingOptions;
 import dev.demitasse.infer.onnx.OrtModel;
 import dev.demitasse.model.Checkpoint;
-import dev.demitasse.model.format.ScalarFormat;
-import dev.demitasse.model.format.TensorFormat;
 import dev.demitasse.model.progress.Progress;
 import dev.demitasse.recipes.language.Evaluate;
 import dev.demitasse.recipes.language.Evaluate.Metric;
@@ -99,7 +97,7 @@ final class Judge {
         return new Scores(
                 id,
                 runtime,
-                formatName(checkpoint.projectionFormat()),
+                checkpoint.projectionFormat().weightName(),
                 checkpoint.config().parameters(),
                 checkpoint.fileBytes(),
                 new Figures(
@@ -111,11 +109,6 @@ final class Judge {
                 speedIfWanted(model),
                 sample,
                 parity(model, comparisons.source));
-    }
-
-    /** As recipes write it. */
-    static String formatName(TensorFormat format) {
-        return format == ScalarFormat.I8 ? "int8" : format.id();
     }
 
     private @Nullable Parity parity(Scorer model, Map<String, Path> sources) throws IOException {

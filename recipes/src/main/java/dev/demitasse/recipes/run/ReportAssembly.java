@@ -228,7 +228,8 @@ final class ReportAssembly {
                         .toList();
                 quantizations.add(new Quantization(
                         stage.id(),
-                        quantize.method().name().toLowerCase(Locale.ROOT) + ", " + Judge.formatName(quantize.format()),
+                        quantize.method().name().toLowerCase(Locale.ROOT) + ", "
+                                + quantize.format().weightName(),
                         errors));
             }
         }
