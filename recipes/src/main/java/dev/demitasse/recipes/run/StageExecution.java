@@ -98,11 +98,13 @@ final class StageExecution {
 
     private StageDetails distill(Distill distill, Places places) throws IOException {
         Path teacher = places.teacher.orElseThrow(() -> new IllegalStateException("a distillation without teacher"));
+        // A new student starts from its teacher's layers, so its stage has no input.
+        Path start = distill.student().isPresent() ? teacher : places.source();
         try (Checkpoint master = Checkpoint.open(teacher);
-                Checkpoint input = Checkpoint.open(places.source())) {
+                Checkpoint input = Checkpoint.open(start)) {
             Student student = distill.student()
                     .<Student>map(sizes -> new Student.LayersOf(teacher, WorkOptions.config(sizes, master.config())))
-                    .orElse(new Student.Existing(places.source()));
+                    .orElse(new Student.Existing(start));
             Distill.Loss loss = distill.loss();
             return train(
                     student,

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.demitasse.model.InvalidRequestException;
 import dev.demitasse.model.format.Q4_0;
 import dev.demitasse.model.format.ScalarFormat;
+import dev.demitasse.quantize.QuantizeOptions;
 import dev.demitasse.recipes.language.DataEntry.Portion;
 import dev.demitasse.recipes.language.DataEntry.Source;
 import dev.demitasse.recipes.language.Prune.Keep;
@@ -163,5 +164,23 @@ class RecipeTest {
         assertThat(recipe.data().validation().orElseThrow().portions()).containsExactly(Portion.VALIDATION);
         assertThat(recipe.data().test().orElseThrow().portions()).containsExactly(Portion.TEST);
         assertThat(recipe.stages().getLast().id()).isEqualTo("last");
+    }
+
+    /** What a recipe leaves out is what the quantizer itself would choose. */
+    @Test
+    void defaultsOfQuantizeAreTheQuantizers() throws IOException {
+        QuantizeOptions usual = QuantizeOptions.of(QuantizeOptions.Method.GPTQ, new Q4_0());
+        Quantize written = (Quantize) read(SAMPLE).stage("q4").work();
+        assertThat(written)
+                .isEqualTo(new Quantize(
+                        Quantize.Method.GPTQ,
+                        usual.format(),
+                        usual.damping(),
+                        usual.actOrder(),
+                        usual.floatTarget(),
+                        usual.refinements(),
+                        usual.smoothing(),
+                        usual.embedding(),
+                        usual.head()));
     }
 }
