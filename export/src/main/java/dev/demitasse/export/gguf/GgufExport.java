@@ -17,6 +17,7 @@ import dev.demitasse.model.format.Q8_0;
 import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.format.TensorFormat;
 import dev.demitasse.model.gguf.GgufCheckpoint;
+import dev.demitasse.model.gguf.GgufTokenizer;
 import dev.demitasse.model.progress.Progress;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -180,10 +181,10 @@ public final class GgufExport {
                     .formatted(config.attention().slidingWindow()));
         }
         metadata.putAll(source.tokenizer()
-                .map(tokenizer -> TokenizerMetadata.of(source.path(), tokenizer.json(), config, report))
+                .map(tokenizer -> GgufTokenizer.write(tokenizer, config))
                 .orElseGet(() -> {
                     report.note("the model has no tokenizer: the file takes ids only");
-                    return TokenizerMetadata.none();
+                    return Map.<String, Object>of("tokenizer.ggml.model", "none");
                 }));
         return metadata;
     }

@@ -49,8 +49,8 @@ final class GgufWriter implements AutoCloseable {
     }
 
     /**
-     * @param metadata Integer (stored as uint32), Float, Boolean, String, and arrays: {@code int[]}, {@code float[]},
-     *     List of String
+     * @param metadata Integer (stored as uint32), Float, Boolean, String, and lists of Integer (stored as int32), Float or
+     *     String
      * @param slots every tensor that will be written, in file order
      */
     static GgufWriter create(Path path, Map<String, Object> metadata, Map<String, Slot> slots) throws IOException {
@@ -166,30 +166,33 @@ final class GgufWriter implements AutoCloseable {
                     int32(STRING);
                     text(text);
                 }
-                case int[] numbers -> {
-                    array(INT32, numbers.length);
-                    for (int number : numbers) {
-                        int32(number);
-                    }
-                }
-                case float[] numbers -> {
-                    array(FLOAT32, numbers.length);
-                    for (float number : numbers) {
-                        int32(Float.floatToIntBits(number));
-                    }
-                }
-                case List<?> texts -> {
-                    array(STRING, texts.size());
-                    texts.forEach(text -> text((String) text));
+                case List<?> list -> {
+                    int32(ARRAY);
+                    int32(elementType(key, list));
+                    int64(list.size());
+                    list.forEach(this::element);
                 }
                 default -> throw new IllegalArgumentException(key + " is a " + value.getClass());
             }
         }
 
-        private void array(int type, long length) {
-            int32(ARRAY);
-            int32(type);
-            int64(length);
+        /** An empty array counts as one of strings. */
+        private static int elementType(String key, List<?> list) {
+            Object first = list.isEmpty() ? "" : list.getFirst();
+            return switch (first) {
+                case Integer number -> INT32;
+                case Float number -> FLOAT32;
+                case String text -> STRING;
+                default -> throw new IllegalArgumentException(key + " is a list of " + first.getClass());
+            };
+        }
+
+        private void element(Object element) {
+            switch (element) {
+                case Integer number -> int32(number);
+                case Float number -> int32(Float.floatToIntBits(number));
+                case Object text -> text((String) text);
+            }
         }
     }
 }

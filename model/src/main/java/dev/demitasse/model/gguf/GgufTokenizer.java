@@ -173,7 +173,8 @@ public final class GgufTokenizer {
 
     /**
      * The keys under {@code tokenizer} of a model with this tokenizer: Integer, Boolean, String, and List of Integer,
-     * Float or String. Ids that the model has beyond the tokenizer's become unused tokens.
+     * Float or String. Ids that the model has beyond the tokenizer's become unused tokens. The tokenizer.json itself is
+     * left out: megabytes in every file, for what the keys say already.
      *
      * @throws InvalidRequestException if GGUF has no way to say what the tokenizer does
      */
@@ -231,7 +232,6 @@ public final class GgufTokenizer {
         config.specialTokens().pad().ifPresent(id -> values.put(PADDING, id));
         values.put(ADD_BEGIN, data.begin().isPresent());
         values.put(ADD_END, data.end().isPresent());
-        values.put(JSON, tokenizer.json());
         return values;
     }
 
