@@ -14,22 +14,13 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class TrainedModelTest {
     /** Logits and every hidden state equal transformers 4.46.3's, within fp32 reordering (golden README: 5e-5). */
     @ParameterizedTest
-    @ValueSource(
-            strings = {
-                "llama",
-                "llama_tied",
-                "llama_sharded",
-                "llama_bf16",
-                "llama_bias_headdim",
-                "llama_rope_linear",
-                "llama_rope_llama3",
-                "mistral_sliding"
-            })
+    @MethodSource("dev.demitasse.model.reference.SharedData#llamaGoldens")
     void agreesWithTransformers(String name) throws IOException {
         Path folder = SharedData.require("golden/" + name);
         try (Checkpoint checkpoint = Checkpoint.open(folder);

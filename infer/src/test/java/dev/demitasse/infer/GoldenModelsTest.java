@@ -11,24 +11,14 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Arrays;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** Tiny random models against transformers 4.46.3 in float32, within the golden README's 5e-5. */
 class GoldenModelsTest {
     private static final float TOLERANCE = 5e-5f;
 
     @ParameterizedTest
-    @ValueSource(
-            strings = {
-                "llama",
-                "llama_tied",
-                "llama_sharded",
-                "llama_bf16",
-                "llama_bias_headdim",
-                "llama_rope_linear",
-                "llama_rope_llama3",
-                "mistral_sliding"
-            })
+    @MethodSource("dev.demitasse.model.reference.SharedData#llamaGoldens")
     void agreesWithTransformers(String name) throws IOException {
         Path folder = SharedData.require("golden/" + name);
         try (CpuModel model = CpuModel.open(folder)) {

@@ -31,6 +31,7 @@ import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What is written reads back as the same tensors, bit for bit, and as the model it came from. */
@@ -46,17 +47,7 @@ class GgufExportTest {
 
     /** Every family's configuration and tensors survive; float32 tensors bit for bit once q and k are put in order. */
     @ParameterizedTest
-    @ValueSource(
-            strings = {
-                "llama",
-                "llama_tied",
-                "llama_sharded",
-                "llama_bf16",
-                "llama_bias_headdim",
-                "llama_rope_linear",
-                "llama_rope_llama3",
-                "mistral_sliding"
-            })
+    @MethodSource("dev.demitasse.model.reference.SharedData#llamaGoldens")
     void readsBackAsTheSameModel(String name) throws Exception {
         Path source = SharedData.require("golden/" + name);
         Path file = folder.resolve("model.gguf");

@@ -14,7 +14,7 @@ import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** Float32 graphs, run by ONNX Runtime, against what transformers 4.46.3 computed for the same checkpoints. */
 class OnnxGoldenTest {
@@ -24,17 +24,7 @@ class OnnxGoldenTest {
     Path folder;
 
     @ParameterizedTest
-    @ValueSource(
-            strings = {
-                "llama",
-                "llama_tied",
-                "llama_sharded",
-                "llama_bf16",
-                "llama_bias_headdim",
-                "llama_rope_linear",
-                "llama_rope_llama3",
-                "mistral_sliding"
-            })
+    @MethodSource("dev.demitasse.model.reference.SharedData#llamaGoldens")
     void agreesWithTransformers(String name) throws Exception {
         Path source = SharedData.require("golden/" + name);
         Golden golden = Golden.read(source);

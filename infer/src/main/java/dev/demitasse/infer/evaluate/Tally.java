@@ -1,19 +1,17 @@
 package dev.demitasse.infer.evaluate;
 
 import dev.demitasse.infer.parallel.Workers;
-import java.util.Arrays;
 import java.util.Optional;
+import org.apache.commons.math3.stat.descriptive.DescriptiveStatistics;
+import org.apache.commons.math3.stat.descriptive.SummaryStatistics;
+import org.apache.commons.math3.stat.descriptive.rank.Percentile;
 
 /** Adds up scores token by token, always in the order of the text, whatever computed them. */
 final class Tally {
     private final int vocabulary;
-    private long tokens;
-    private double sum;
-    private double squares;
+    private final SummaryStatistics losses = new SummaryStatistics();
+    private final DescriptiveStatistics divergences = new DescriptiveStatistics();
     private long agreements;
-    private double divergenceSum;
-    private float[] divergences = new float[1024];
-    private int divergenceCount;
 
     Tally(int vocabulary) {
         this.vocabulary = vocabulary;
@@ -27,61 +25,52 @@ final class Tally {
      */
     void add(int[] window, int firstScored, float[] logits, Optional<float[]> reference) {
         int count = window.length - firstScored;
-        double[] losses = new double[count];
+        double[] loss = new double[count];
         double[] divergence = new double[count];
         boolean[] agrees = new boolean[count];
         Workers.COMMON.run(count, i -> {
             int at = (firstScored - 1 + i) * vocabulary;
             double total = LogitRows.logSumExp(logits, at, vocabulary);
-            losses[i] = total - logits[at + window[firstScored + i]];
+            loss[i] = total - logits[at + window[firstScored + i]];
             reference.ifPresent(other -> {
                 double otherTotal = LogitRows.logSumExp(other, at, vocabulary);
                 divergence[i] = LogitRows.divergence(other, otherTotal, logits, total, at, vocabulary);
                 agrees[i] = LogitRows.mostLikely(other, at, vocabulary) == LogitRows.mostLikely(logits, at, vocabulary);
             });
         });
-        tokens += count;
         for (int i = 0; i < count; i++) {
-            sum += losses[i];
-            squares += losses[i] * losses[i];
+            losses.addValue(loss[i]);
             if (reference.isPresent()) {
-                addDivergence(divergence[i], agrees[i]);
+                divergences.addValue(divergence[i]);
+                agreements += agrees[i] ? 1 : 0;
             }
         }
     }
 
-    private void addDivergence(double divergence, boolean agrees) {
-        if (divergenceCount == divergences.length) {
-            divergences = Arrays.copyOf(divergences, Math.multiplyExact(divergenceCount, 2));
-        }
-        divergences[divergenceCount++] = (float) divergence;
-        divergenceSum += divergence;
-        agreements += agrees ? 1 : 0;
-    }
-
     double nll() {
-        return sum / tokens;
+        return losses.getSum() / losses.getN();
     }
 
     /**
      * @param bytes of the text that the scored tokens stand for
      */
     Quality quality(long bytes) {
-        double nll = nll();
-        double variance = Math.max(0, squares / tokens - nll * nll);
-        double error = tokens > 1 ? Math.sqrt(variance / (tokens - 1)) : 0;
-        double perplexity = Math.exp(nll);
-        return new Quality(perplexity, perplexity * error, nll, sum / Math.log(2) / bytes, tokens, divergence());
+        long tokens = losses.getN();
+        double error = tokens > 1 ? losses.getStandardDeviation() / Math.sqrt(tokens) : 0;
+        double perplexity = Math.exp(nll());
+        return new Quality(
+                perplexity, perplexity * error, nll(), losses.getSum() / Math.log(2) / bytes, tokens, divergence());
     }
 
     private Optional<Divergence> divergence() {
-        if (divergenceCount == 0) {
+        if (divergences.getN() == 0) {
             return Optional.empty();
         }
-        float[] sorted = Arrays.copyOf(divergences, divergenceCount);
-        Arrays.sort(sorted);
-        int rank = (int) Math.ceil(0.99 * divergenceCount) - 1;
-        return Optional.of(
-                new Divergence(divergenceSum / divergenceCount, sorted[rank], (double) agreements / divergenceCount));
+        // The least value that at least 99 of 100 do not exceed: one that occurred, nothing interpolated.
+        double percentile99 = new Percentile(99)
+                .withEstimationType(Percentile.EstimationType.R_1)
+                .evaluate(divergences.getValues());
+        return Optional.of(new Divergence(
+                divergences.getSum() / divergences.getN(), percentile99, (double) agreements / divergences.getN()));
     }
 }

@@ -3,6 +3,7 @@ package dev.demitasse.model.reference;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Assumptions;
 
 /**
@@ -42,5 +43,18 @@ public final class SharedData {
             }
         }
         return Optional.empty();
+    }
+
+    /** The folders of {@code golden} whose models are of the Llama family. */
+    public static Stream<String> llamaGoldens() {
+        return Stream.of(
+                "llama",
+                "llama_tied",
+                "llama_sharded",
+                "llama_bf16",
+                "llama_bias_headdim",
+                "llama_rope_linear",
+                "llama_rope_llama3",
+                "mistral_sliding");
     }
 }

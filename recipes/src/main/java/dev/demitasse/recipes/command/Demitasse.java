@@ -106,7 +106,8 @@ public final class Demitasse implements Runnable {
     }
 
     private static int say(PrintWriter err, @Nullable String message, int code) {
-        err.println("demitasse: " + message);
+        // A recipe's mistakes come a line each, and each tells its own place.
+        err.println(message != null && message.contains("\n") ? message : "demitasse: " + message);
         err.flush();
         return code;
     }

@@ -12,7 +12,7 @@ import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** What a person sees: output, errors, exit codes. */
 class DemitasseTest {
@@ -49,17 +49,7 @@ class DemitasseTest {
 
     /** Against transformers; tolerances of the golden README. */
     @ParameterizedTest
-    @ValueSource(
-            strings = {
-                "llama",
-                "llama_tied",
-                "llama_sharded",
-                "llama_bf16",
-                "llama_bias_headdim",
-                "llama_rope_linear",
-                "llama_rope_llama3",
-                "mistral_sliding"
-            })
+    @MethodSource("dev.demitasse.model.reference.SharedData#llamaGoldens")
     void everyEngineAgreesWithTransformers(String name) {
         assertThat(run("verify", SharedData.require("golden/" + name)))
                 .as(out + " " + err)
