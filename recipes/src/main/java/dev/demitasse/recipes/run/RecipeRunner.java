@@ -117,7 +117,7 @@ public final class RecipeRunner {
         sheets.keep(List.copyOf(measured.keySet()));
         Outcome outcome = new Outcome(stagesDone.size(), modelsMeasured, gates);
         if (!outcome.nothingToDo() || !ReportAssembly.isThere(folder)) {
-            new ReportAssembly(recipe, folder, baseline(), measured, details, gates, stagesDone).write();
+            new ReportAssembly(recipe, folder, measured, details, gates, stagesDone).write();
         }
         folder.events().add("run_finished", Map.of("stages_done", stagesDone.size(), "passed", outcome.passed()));
         return outcome;
@@ -245,7 +245,7 @@ public final class RecipeRunner {
     /** What {@code id} is compared with: the recipe's model, and what its gates name. */
     private Map<String, Path> references(String id) {
         TreeSet<String> names = new TreeSet<>();
-        String origin = baseline();
+        String origin = recipe.baseline();
         boolean compared = recipe.evaluate().metrics().contains(Metric.KL)
                 || recipe.evaluate().metrics().contains(Metric.TOP1);
         if (compared && !id.equals(origin)) {
@@ -270,11 +270,6 @@ public final class RecipeRunner {
             return Map.of();
         }
         return recipe.stage(id).from().map(from -> Map.of(from, location(from))).orElse(Map.of());
-    }
-
-    /** What everything is compared with: the recipe's model, or the first stage where that makes it. */
-    private String baseline() {
-        return model.isPresent() ? Recipe.MODEL : recipe.stages().getFirst().id();
     }
 
     private String sheetKey(String id, Iterable<String> references, DataEntry test) {

@@ -42,14 +42,12 @@ final class ReportAssembly {
 
     private final Recipe recipe;
     private final RunFolder folder;
-    private final String baseline;
     private final Map<String, Sheet> measured;
     private final Map<String, StageDetails> details;
     private final List<GateResult> gates;
     private final Set<String> stagesDone;
 
     /**
-     * @param baseline id of the model that others are compared with
      * @param measured what was measured, by id
      * @param details what stages told of themselves, by id
      * @param stagesDone ids of the stages that this run did
@@ -57,14 +55,12 @@ final class ReportAssembly {
     ReportAssembly(
             Recipe recipe,
             RunFolder folder,
-            String baseline,
             Map<String, Sheet> measured,
             Map<String, StageDetails> details,
             List<GateResult> gates,
             Set<String> stagesDone) {
         this.recipe = recipe;
         this.folder = folder;
-        this.baseline = baseline;
         this.measured = measured;
         this.details = details;
         this.gates = gates;
@@ -145,12 +141,12 @@ final class ReportAssembly {
         if (figures == null) {
             return Quality.NONE;
         }
-        @Nullable Sheet original = measured.get(baseline);
+        @Nullable Sheet original = measured.get(recipe.baseline());
         double ratio = Double.NaN;
         if (original != null && original.builtIn().quality() != null) {
             ratio = figures.perplexity() / original.builtIn().quality().perplexity();
         }
-        @Nullable Divergences divergences = scores.divergences().get(baseline);
+        @Nullable Divergences divergences = scores.divergences().get(recipe.baseline());
         return new Quality(
                 figures.perplexity(),
                 figures.standardError(),
@@ -280,7 +276,7 @@ final class ReportAssembly {
         });
         lines.add(
                 "KL is the mean divergence from %s, in nats per token; top-1 the share of tokens where both expect the same token most."
-                        .formatted(label(baseline)));
+                        .formatted(label(recipe.baseline())));
         lines.add(
                 "Exported files were measured themselves, read back from disk; documents follow one another, each begun by the model's bos.");
         lines.add("Speed is the best of some repetitions on this machine, and only to be compared within this table.");

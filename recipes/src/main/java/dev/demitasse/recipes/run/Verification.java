@@ -9,12 +9,12 @@ import dev.demitasse.infer.Logits;
 import dev.demitasse.infer.Session;
 import dev.demitasse.infer.onnx.OrtModel;
 import dev.demitasse.model.Checkpoint;
+import dev.demitasse.model.files.Folders;
 import dev.demitasse.model.progress.Progress;
 import dev.demitasse.model.reference.Golden;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
@@ -148,19 +148,9 @@ public final class Verification {
                 }
             }
         } finally {
-            delete(place);
+            Folders.delete(place);
         }
         return new Outcome(folder, "onnx", logits, OptionalDouble.empty(), Optional.empty(), GRAPH_TOLERANCE);
-    }
-
-    private static void delete(Path folder) throws IOException {
-        List<Path> files = new ArrayList<>();
-        try (var walk = Files.walk(folder)) {
-            walk.forEach(files::addFirst);
-        }
-        for (Path file : files) {
-            Files.delete(file);
-        }
     }
 
     private static double differences(List<float[]> ours, List<float[]> theirs) {

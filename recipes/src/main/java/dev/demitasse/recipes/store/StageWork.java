@@ -1,13 +1,11 @@
 package dev.demitasse.recipes.store;
 
 import dev.demitasse.model.files.AtomicFile;
+import dev.demitasse.model.files.Folders;
 import java.io.IOException;
-import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.SimpleFileVisitor;
 import java.nio.file.StandardCopyOption;
-import java.nio.file.attribute.BasicFileAttributes;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
@@ -48,11 +46,11 @@ public final class StageWork implements AutoCloseable {
         Path keyFile = work.resolve(KEY);
         boolean same = Files.exists(keyFile) && Files.readString(keyFile).equals(key.hash());
         if (!same) {
-            delete(work);
+            Folders.delete(work);
             AtomicFile.write(keyFile, key.hash());
         }
         StageWork stage = new StageWork(folder, work, id, key, clock, same);
-        delete(stage.output());
+        Folders.delete(stage.output());
         Files.createDirectories(stage.output());
         Files.createDirectories(stage.resume());
         return stage;
@@ -110,11 +108,11 @@ public final class StageWork implements AutoCloseable {
         Files.createDirectories(place.getParent());
         if (Files.exists(place)) {
             Path old = work.resolve("old");
-            delete(old);
+            Folders.delete(old);
             Files.move(place, old, StandardCopyOption.ATOMIC_MOVE);
         }
         Files.move(output(), place, StandardCopyOption.ATOMIC_MOVE);
-        delete(work);
+        Folders.delete(work);
         return record;
     }
 
@@ -132,32 +130,8 @@ public final class StageWork implements AutoCloseable {
     @Override
     public void close() throws IOException {
         if (Files.exists(work)) {
-            delete(output());
+            Folders.delete(output());
             AtomicFile.write(work.resolve(SECONDS), Double.toString(seconds()));
         }
-    }
-
-    /** Deletes a folder with all in it, links themselves rather than what they lead to; nothing where there is none. */
-    static void delete(Path folder) throws IOException {
-        if (!Files.exists(folder)) {
-            return;
-        }
-        Files.walkFileTree(folder, new SimpleFileVisitor<>() {
-            @Override
-            public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) throws IOException {
-                Files.delete(file);
-                return FileVisitResult.CONTINUE;
-            }
-
-            @Override
-            public FileVisitResult postVisitDirectory(
-                    Path directory, @org.jspecify.annotations.Nullable IOException error) throws IOException {
-                if (error != null) {
-                    throw error;
-                }
-                Files.delete(directory);
-                return FileVisitResult.CONTINUE;
-            }
-        });
     }
 }
