@@ -1,11 +1,9 @@
 package dev.demitasse.model;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.demitasse.model.files.JsonFile;
+import dev.demitasse.model.files.JsonFile.Duplicates;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -13,7 +11,7 @@ import java.util.OptionalInt;
 
 /** A config.json with accessors that say which key of which file is wrong. */
 public final class ConfigJson {
-    private static final ObjectMapper JSON = new ObjectMapper();
+    private static final String WHAT = "config.json";
     private static final long MAXIMUM_BYTES = 16 << 20;
 
     private final Path path;
@@ -25,24 +23,12 @@ public final class ConfigJson {
     }
 
     public static ConfigJson read(Path path) throws IOException {
-        if (Files.size(path) > MAXIMUM_BYTES) {
-            throw new MalformedModelException(path, "a config.json of over 16 MB", "check that it is one");
-        }
-        return parse(path, new String(Files.readAllBytes(path), StandardCharsets.UTF_8));
+        return new ConfigJson(path, JsonFile.read(path, MAXIMUM_BYTES, WHAT, Duplicates.LAST_COUNTS));
     }
 
     /** Parses {@code text}, which stands in {@code path}. */
     public static ConfigJson parse(Path path, String text) {
-        try {
-            JsonNode root = JSON.readTree(text);
-            if (root == null || !root.isObject()) {
-                throw new MalformedModelException(path, "not a JSON object", "check that it is a config.json");
-            }
-            return new ConfigJson(path, root);
-        } catch (JsonProcessingException e) {
-            throw new MalformedModelException(
-                    path, "not JSON: " + e.getOriginalMessage(), "check that it is a config.json", e);
-        }
+        return new ConfigJson(path, JsonFile.parse(path, text, WHAT, Duplicates.LAST_COUNTS));
     }
 
     public Path path() {

@@ -1,8 +1,5 @@
 package dev.demitasse.model.safetensors;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.demitasse.model.Checkpoint;
 import dev.demitasse.model.ConfigJson;
 import dev.demitasse.model.Families;
@@ -18,7 +15,6 @@ import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -27,8 +23,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.TreeSet;
-import java.util.regex.Pattern;
 
 /**
  * A folder in Hugging Face layout: config.json, model.safetensors or its shards with an index, tokenizer.json.
@@ -37,7 +31,6 @@ import java.util.regex.Pattern;
  */
 public final class HuggingFaceCheckpoint implements Checkpoint {
     private static final String SINGLE = "model.safetensors";
-    private static final Pattern SHARD = Pattern.compile("[\\w-][\\w. -]{0,200}\\.safetensors");
     private static final String INDEX = "model.safetensors.index.json";
 
     private final Path folder;
@@ -94,28 +87,7 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
         if (Files.exists(folder.resolve(SINGLE)) || !Files.exists(index)) {
             return List.of(folder.resolve(SINGLE));
         }
-        JsonNode map;
-        try {
-            String text = new String(Files.readAllBytes(index), StandardCharsets.UTF_8);
-            map = new ObjectMapper().readTree(text).path("weight_map");
-        } catch (JsonProcessingException e) {
-            throw new MalformedModelException(index, "not JSON: " + e.getOriginalMessage(), "fetch it again", e);
-        }
-        TreeSet<String> names = new TreeSet<>();
-        for (JsonNode name : map) {
-            names.add(name.asText());
-        }
-        if (names.isEmpty()) {
-            throw new MalformedModelException(index, "its weight_map is empty", "fetch it again");
-        }
-        for (String name : names) {
-            // A shard stands beside its index; a name with a path in it would read somebody else's file.
-            if (!SHARD.matcher(name).matches()) {
-                throw new MalformedModelException(
-                        index, "names the shard '" + name + "', no file of its folder", "do not trust this file");
-            }
-        }
-        return names.stream().map(folder::resolve).toList();
+        return ShardIndex.read(index).stream().map(folder::resolve).toList();
     }
 
     @Override

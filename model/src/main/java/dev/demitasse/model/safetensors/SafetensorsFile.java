@@ -1,15 +1,11 @@
 package dev.demitasse.model.safetensors;
 
-import com.fasterxml.jackson.core.JsonFactory;
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.core.StreamReadConstraints;
-import com.fasterxml.jackson.core.StreamReadFeature;
-import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.demitasse.model.InvalidRequestException;
 import dev.demitasse.model.MalformedModelException;
 import dev.demitasse.model.Tensor;
+import dev.demitasse.model.files.JsonFile;
+import dev.demitasse.model.files.JsonFile.Duplicates;
 import dev.demitasse.model.format.BlockFormat;
 import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.format.TensorFormat;
@@ -19,7 +15,6 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -36,12 +31,6 @@ import java.util.Map;
 public final class SafetensorsFile implements AutoCloseable {
     private static final long MAXIMUM_HEADER = 100_000_000;
     private static final String ADVICE = "the download is probably incomplete; fetch it again";
-    private static final ObjectMapper JSON = new ObjectMapper(JsonFactory.builder()
-                    .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
-                    .streamReadConstraints(
-                            StreamReadConstraints.builder().maxNestingDepth(16).build())
-                    .build())
-            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
 
     private final Path path;
     private final Arena arena;
@@ -81,8 +70,7 @@ public final class SafetensorsFile implements AutoCloseable {
                                 .formatted(Long.toUnsignedString(headerLength), length - 8),
                         ADVICE);
             }
-            String header =
-                    new String(file.asSlice(8, headerLength).toArray(ValueLayout.JAVA_BYTE), StandardCharsets.UTF_8);
+            byte[] header = file.asSlice(8, headerLength).toArray(ValueLayout.JAVA_BYTE);
             Map<String, String> metadata = new LinkedHashMap<>();
             List<Entry> entries = parse(path, header, metadata);
             MemorySegment data = file.asSlice(8 + headerLength);
@@ -104,16 +92,8 @@ public final class SafetensorsFile implements AutoCloseable {
         }
     }
 
-    private static List<Entry> parse(Path path, String header, Map<String, String> metadata) {
-        JsonNode root;
-        try {
-            root = JSON.readTree(header);
-        } catch (JsonProcessingException e) {
-            throw new MalformedModelException(path, "its header is not JSON: " + e.getOriginalMessage(), ADVICE, e);
-        }
-        if (!root.isObject()) {
-            throw new MalformedModelException(path, "its header is not a JSON object", ADVICE);
-        }
+    private static List<Entry> parse(Path path, byte[] header, Map<String, String> metadata) {
+        JsonNode root = JsonFile.parse(path, header, "header", Duplicates.REFUSED);
         for (Map.Entry<String, JsonNode> pair : root.path("__metadata__").properties()) {
             metadata.put(pair.getKey(), pair.getValue().asText());
         }

@@ -25,13 +25,13 @@ import picocli.CommandLine.Spec;
         description = {
             "",
             "A MODEL is a checkpoint folder in Hugging Face layout, a .gguf file, an .onnx file that Demitasse wrote,"
-                    + " or builtin:NAME.",
+                    + " hf:ORG/NAME from the Hugging Face hub, or builtin:NAME.",
             ""
         },
         footerHeading = "%nTo begin:%n",
         footer = {
             "  ./demitasse run recipes/quickstart.yaml       prune, distil, quantize, export and judge a small model",
-            "  ./demitasse plan recipes/compress.yaml --set model=DIR   what a run on your model would do",
+            "  ./demitasse plan recipes/compress.yaml --set model=hf:ORG/NAME   what a run on your model would do",
             "  ./demitasse generate DIR --prompt \"Once\"      let a model write",
             "",
             "Exit codes: 0 done, 1 a gate or check failed, 2 a mistake in what was asked, 3 a broken file."

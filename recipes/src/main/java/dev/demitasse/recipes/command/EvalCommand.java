@@ -12,7 +12,6 @@ import dev.demitasse.infer.evaluate.Quality;
 import dev.demitasse.infer.onnx.OrtModel;
 import dev.demitasse.model.Checkpoint;
 import dev.demitasse.model.InvalidRequestException;
-import dev.demitasse.recipes.run.ModelLocation;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
@@ -120,7 +119,7 @@ final class EvalCommand implements Callable<Integer> {
                 windows = windows.sample(samples, seed);
             }
             try (Scorer scorer = scorer(path, checkpoint);
-                    CpuModel reference = against == null ? null : CpuModel.open(ModelLocation.of(against))) {
+                    CpuModel reference = against == null ? null : CpuModel.open(model.path(against))) {
                 quality = Evaluation.run(scorer, Optional.ofNullable(reference), windows, protocol(), progress);
             }
         } finally {

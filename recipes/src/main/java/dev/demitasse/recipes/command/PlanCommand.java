@@ -28,7 +28,7 @@ final class PlanCommand implements Callable<Integer> {
     @Override
     public Integer call() throws Exception {
         PrintWriter screen = spec.commandLine().getOut();
-        Plan plan = RecipeArguments.plan(recipe.read());
+        Plan plan = recipe.plan(recipe.read());
         screen.println(json ? plan.json() : plan.text());
         screen.flush();
         return 0;

@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
@@ -22,22 +23,30 @@ final class RecipeArguments {
             names = "--set",
             paramLabel = "KEY=VALUE",
             description = {
-                "Changes a value of the recipe, as often as need be: --set model=DIR, --set stages.heal.distill.tokens=1M.",
+                "Changes a value of the recipe, as often as need be: --set model=hf:ORG/NAME, --set stages.heal.distill.tokens=1M.",
                 "--set data.*=FILE lets all texts come from FILE, each from its own part of it."
             })
     private List<String> overrides = List.of();
+
+    @Mixin
+    private ModelSource source = new ModelSource();
 
     /** Reads the recipe; every mistake is told at once. */
     Recipe read() throws IOException {
         return Recipe.read(file, overrides);
     }
 
+    /** Where the recipe's model comes from. */
+    ModelLocation location() throws IOException {
+        return source.location();
+    }
+
     /** What {@code recipe} would do. */
-    static Plan plan(Recipe recipe) throws IOException {
+    Plan plan(Recipe recipe) throws IOException {
         if (recipe.model().isEmpty()) {
             return Plan.of(recipe, Optional.empty());
         }
-        try (Checkpoint model = Checkpoint.open(ModelLocation.of(recipe.model().get()))) {
+        try (Checkpoint model = Checkpoint.open(location().of(recipe.model().get()))) {
             return Plan.of(recipe, Optional.of(model));
         }
     }

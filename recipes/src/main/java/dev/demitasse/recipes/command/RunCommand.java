@@ -41,12 +41,13 @@ final class RunCommand implements Callable<Integer> {
         PrintWriter screen = spec.commandLine().getOut();
         Recipe recipe = recipeArguments.read();
         Path folder = out == null ? RunFolder.of(recipe) : out;
-        screen.println(RecipeArguments.plan(recipe).text());
+        screen.println(recipeArguments.plan(recipe).text());
         screen.flush();
         long start = System.nanoTime();
         Outcome outcome = RecipeRunner.run(
                 recipe,
                 folder,
+                recipeArguments.location(),
                 line -> {
                     screen.println(line);
                     screen.flush();

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
 import com.fasterxml.jackson.dataformat.yaml.YAMLGenerator;
 import dev.demitasse.model.InvalidRequestException;
+import dev.demitasse.model.hub.HubReference;
 import dev.demitasse.recipes.language.Evaluate.When;
 import dev.demitasse.recipes.language.Node.Sequence;
 import java.io.IOException;
@@ -33,11 +34,11 @@ final class RecipeReader {
     private static final Key<ModelReference> MODEL = Key.optional(
             "model",
             new Kind<>(
-                    "`builtin:NAME` or a path",
+                    "`hf:ORG/NAME`, `builtin:NAME` or a path",
                     new ModelReference.Builtin(""),
                     RecipeReader::model,
                     ModelReference::written),
-            "a checkpoint folder with config.json, or a model Demitasse brings along; not needed where the first stage is `pretrain`");
+            "a checkpoint folder with config.json, a model of the Hugging Face hub (`hf:ORG/NAME@REVISION` for another revision than `main`), or one that Demitasse brings along; not needed where the first stage is `pretrain`");
     private static final Key<Node> DATA = Key.optional("data", Kind.SECTION, "the texts");
     private static final Key<Node> EVALUATE =
             Key.optional("evaluate", Kind.SECTION, "when and how models are measured");
@@ -165,17 +166,20 @@ final class RecipeReader {
 
     private static ModelReference model(Node node) {
         String text = Kind.text(node);
-        if (text.startsWith("builtin:")) {
-            String name = text.substring("builtin:".length());
+        if (text.startsWith(ModelReference.BUILTIN_PREFIX)) {
+            String name = text.substring(ModelReference.BUILTIN_PREFIX.length());
             if (!ModelReference.BUILTIN.contains(name)) {
                 throw new BadValue("builtin '%s' does not exist; there is: %s"
                         .formatted(name, String.join(", ", ModelReference.BUILTIN)));
             }
             return new ModelReference.Builtin(name);
         }
-        if (text.startsWith("hf:")) {
-            throw new BadValue(
-                    "'%s': Demitasse does not download models yet; download it and name the folder".formatted(text));
+        if (HubReference.isOne(text)) {
+            try {
+                return new ModelReference.OfHub(HubReference.parse(text));
+            } catch (InvalidRequestException e) {
+                throw new BadValue(e.getMessage());
+            }
         }
         Path path = Kind.FILE.reader().apply(node);
         if (Files.isDirectory(path) && !Files.exists(path.resolve("config.json"))) {

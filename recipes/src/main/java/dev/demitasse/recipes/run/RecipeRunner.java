@@ -63,13 +63,16 @@ public final class RecipeRunner {
         }
     }
 
-    private RecipeRunner(Recipe recipe, RunFolder folder, Announcer announcer, Progress progress) throws IOException {
+    private RecipeRunner(Recipe recipe, RunFolder folder, ModelLocation models, Announcer announcer, Progress progress)
+            throws IOException {
         this.recipe = recipe;
         this.folder = folder;
         this.announcer = announcer;
         this.progress = progress;
         this.corpora = new Corpora(recipe.data(), recipe.seed(), progress);
-        this.model = recipe.model().map(ModelLocation::of);
+        this.model = recipe.model().isPresent()
+                ? Optional.of(models.of(recipe.model().get()))
+                : Optional.empty();
         this.modelHash = model.isPresent() ? folder.fingerprints().of(model.get(), progress) : "none";
         this.keys = StageKeys.of(recipe, model.map(path -> modelHash), corpora::fingerprint);
         this.sheets = Sheets.open(folder.metrics());
@@ -78,11 +81,13 @@ public final class RecipeRunner {
     /**
      * Runs {@code recipe} in {@code place}.
      *
+     * @param models where its model comes from
      * @throws InvalidRequestException if it cannot be done as asked
      */
-    public static Outcome run(Recipe recipe, Path place, Announcer announcer, Progress progress) throws IOException {
+    public static Outcome run(Recipe recipe, Path place, ModelLocation models, Announcer announcer, Progress progress)
+            throws IOException {
         try (RunFolder folder = RunFolder.open(place, recipe)) {
-            return new RecipeRunner(recipe, folder, announcer, progress).run();
+            return new RecipeRunner(recipe, folder, models, announcer, progress).run();
         } finally {
             progress.end();
         }

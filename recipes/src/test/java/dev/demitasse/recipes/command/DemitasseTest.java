@@ -30,6 +30,15 @@ class DemitasseTest {
     }
 
     @Test
+    void modelsOfTheHubAreNotFetchedOffline() {
+        assertThat(run("inspect", "hf:nobody/such-a-model-is-in-no-cache", "--offline"))
+                .isEqualTo(2);
+        assertThat(err.toString()).contains("hf:nobody/such-a-model-is-in-no-cache", "--offline", "HF_HUB_CACHE");
+        assertThat(run("inspect", "hf:a/b/c")).isEqualTo(2);
+        assertThat(err.toString()).contains("hf:ORG/NAME");
+    }
+
+    @Test
     void everyCommandTeachesItself() {
         assertThat(run("--help")).isZero();
         assertThat(out.toString()).contains("run", "plan", "eval", "generate", "verify", "inspect", "Exit codes");

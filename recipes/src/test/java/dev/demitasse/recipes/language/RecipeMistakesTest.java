@@ -51,7 +51,7 @@ class RecipeMistakesTest {
         assertThat(mistakes("""
                         sead: 1
                         seed: often
-                        model: hf:ORG/NAME
+                        model: hf:ORG/NAME/x
                         data: stories
                         evaluate: {after: sometimes, metrics: [perplexity, klx], protocol: [default]}
                         stages:
@@ -62,7 +62,7 @@ class RecipeMistakesTest {
                 .containsExactly(
                         "r.yaml:1: sead: there is no such key; did you mean seed?",
                         "r.yaml:2: seed: must be a whole number such as 200 or 2M, is 'often'",
-                        "r.yaml:3: model: 'hf:ORG/NAME': Demitasse does not download models yet; download it and name the"
+                        "r.yaml:3: model: 'hf:ORG/NAME/x': Demitasse does not download models yet; download it and name the"
                                 + " folder",
                         "r.yaml:4: data: must be a mapping with train, validation, calibration, test, is 'stories'",
                         "r.yaml:4: data: has no calibration, which stage 'slim' (prune) reads",

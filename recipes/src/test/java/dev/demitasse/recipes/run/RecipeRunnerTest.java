@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.demitasse.model.Checkpoint;
 import dev.demitasse.model.Role;
 import dev.demitasse.model.TensorKey;
+import dev.demitasse.model.hub.HubSettings;
 import dev.demitasse.model.progress.Progress;
 import dev.demitasse.recipes.language.Recipe;
 import dev.demitasse.recipes.run.RecipeRunner.Outcome;
@@ -16,6 +17,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.MethodOrderer;
 import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Test;
@@ -63,8 +65,9 @@ class RecipeRunnerTest {
     private Outcome run(String... overrides) throws IOException {
         Path file = folder.resolve("whole.yaml");
         Files.writeString(file, RECIPE);
+        ModelLocation models = new ModelLocation(HubSettings.of(Map.of("HF_HUB_OFFLINE", "1")), Progress.SILENT);
         return RecipeRunner.run(
-                Recipe.read(file, List.of(overrides)), folder.resolve("run"), said::add, Progress.SILENT);
+                Recipe.read(file, List.of(overrides)), folder.resolve("run"), models, said::add, Progress.SILENT);
     }
 
     @Test
