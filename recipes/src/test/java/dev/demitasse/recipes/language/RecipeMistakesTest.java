@@ -62,8 +62,8 @@ class RecipeMistakesTest {
                 .containsExactly(
                         "r.yaml:1: sead: there is no such key; did you mean seed?",
                         "r.yaml:2: seed: must be a whole number such as 200 or 2M, is 'often'",
-                        "r.yaml:3: model: 'hf:ORG/NAME/x': Demitasse does not download models yet; download it and name the"
-                                + " folder",
+                        "r.yaml:3: model: hf:ORG/NAME/x: is not a name that a model on the hub can have; write hf:ORG/NAME"
+                                + " or hf:ORG/NAME@REVISION",
                         "r.yaml:4: data: must be a mapping with train, validation, calibration, test, is 'stories'",
                         "r.yaml:4: data: has no calibration, which stage 'slim' (prune) reads",
                         "r.yaml:4: data: has no train, which stage 'heal' (distill) reads",
