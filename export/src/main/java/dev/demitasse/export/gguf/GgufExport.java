@@ -19,6 +19,7 @@ import dev.demitasse.model.format.TensorFormat;
 import dev.demitasse.model.gguf.GgufCheckpoint;
 import dev.demitasse.model.gguf.GgufTokenizer;
 import dev.demitasse.model.progress.Progress;
+import dev.demitasse.model.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
@@ -180,13 +181,17 @@ public final class GgufExport {
             report.note("llama.cpp lets this architecture's tokens see all before them, not only the last %d"
                     .formatted(config.attention().slidingWindow()));
         }
-        metadata.putAll(source.tokenizer()
-                .map(tokenizer -> GgufTokenizer.write(tokenizer, config))
-                .orElseGet(() -> {
-                    report.note("the model has no tokenizer: the file takes ids only");
-                    return Map.<String, Object>of("tokenizer.ggml.model", "none");
-                }));
+        metadata.putAll(source.tokenizer().map(this::keys).orElseGet(() -> {
+            report.note("the model has no tokenizer: the file takes ids only");
+            return Map.of("tokenizer.ggml.model", "none");
+        }));
         return metadata;
+    }
+
+    private Map<String, Object> keys(Tokenizer tokenizer) {
+        GgufTokenizer.Keys keys = GgufTokenizer.write(tokenizer, config);
+        keys.cautions().forEach(report::note);
+        return keys.values();
     }
 
     private static String baseName(Path source, Path file) {

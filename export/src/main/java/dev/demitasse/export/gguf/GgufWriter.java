@@ -25,6 +25,7 @@ import java.util.Map;
 final class GgufWriter implements AutoCloseable {
     static final int ALIGNMENT = 32;
     private static final int VERSION = 3;
+    private static final int UINT8 = 0;
     private static final int UINT32 = 4;
     private static final int INT32 = 5;
     private static final int FLOAT32 = 6;
@@ -49,8 +50,8 @@ final class GgufWriter implements AutoCloseable {
     }
 
     /**
-     * @param metadata Integer (stored as uint32), Float, Boolean, String, and lists of Integer (stored as int32), Float or
-     *     String
+     * @param metadata Integer (stored as uint32), Float, Boolean, String, and lists of Integer (stored as int32), Byte,
+     *     Float or String
      * @param slots every tensor that will be written, in file order
      */
     static GgufWriter create(Path path, Map<String, Object> metadata, Map<String, Slot> slots) throws IOException {
@@ -181,6 +182,7 @@ final class GgufWriter implements AutoCloseable {
             Object first = list.isEmpty() ? "" : list.getFirst();
             return switch (first) {
                 case Integer number -> INT32;
+                case Byte number -> UINT8;
                 case Float number -> FLOAT32;
                 case String text -> STRING;
                 default -> throw new IllegalArgumentException(key + " is a list of " + first.getClass());
@@ -190,6 +192,7 @@ final class GgufWriter implements AutoCloseable {
         private void element(Object element) {
             switch (element) {
                 case Integer number -> int32(number);
+                case Byte number -> write(number);
                 case Float number -> int32(Float.floatToIntBits(number));
                 case Object text -> text((String) text);
             }

@@ -1,7 +1,6 @@
 package dev.demitasse.model.hub;
 
 import dev.demitasse.model.files.AtomicFile;
-import dev.demitasse.model.safetensors.HuggingFaceCheckpoint;
 import dev.demitasse.model.safetensors.ShardIndex;
 import java.io.IOException;
 import java.io.InterruptedIOException;
@@ -86,7 +85,7 @@ final class HubCache {
         if (!Files.isRegularFile(snapshot.resolve(NeededFiles.CONFIG))) {
             return false;
         }
-        for (String single : HuggingFaceCheckpoint.WEIGHTS) {
+        for (String single : NeededFiles.SINGLE) {
             if (Files.isRegularFile(snapshot.resolve(single))) {
                 return true;
             }

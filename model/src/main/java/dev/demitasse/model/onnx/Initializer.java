@@ -2,6 +2,7 @@ package dev.demitasse.model.onnx;
 
 import dev.demitasse.model.MalformedModelException;
 import dev.demitasse.model.Tensor;
+import dev.demitasse.model.files.ProtobufReader;
 import dev.demitasse.model.format.ScalarFormat;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;

@@ -3,6 +3,7 @@ package dev.demitasse.model.onnx;
 import dev.demitasse.model.InvalidRequestException;
 import dev.demitasse.model.MalformedModelException;
 import dev.demitasse.model.Tensor;
+import dev.demitasse.model.files.ProtobufReader;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

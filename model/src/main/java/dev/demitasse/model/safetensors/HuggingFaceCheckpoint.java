@@ -11,10 +11,9 @@ import dev.demitasse.model.Tensor;
 import dev.demitasse.model.TensorKey;
 import dev.demitasse.model.TensorKey.Part;
 import dev.demitasse.model.files.OnDemand;
-import dev.demitasse.model.files.TensorFile;
 import dev.demitasse.model.format.ScalarFormat;
-import dev.demitasse.model.pytorch.PytorchFile;
 import dev.demitasse.model.tokenizer.Tokenizer;
+import dev.demitasse.model.tokenizer.TokenizerFolder;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -27,28 +26,27 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * A folder in Hugging Face layout: config.json, model.safetensors or its shards with an index (or pytorch_model.bin
- * likewise), tokenizer.json.
+ * A folder in Hugging Face layout: config.json, model.safetensors or its shards with an index, tokenizer.json.
  * INT8 weights are I8 matrices with a {@code weight_scale} beside them, as compressed-tensors lays them out; block
  * formats are U8 matrices of packed rows.
  */
 public final class HuggingFaceCheckpoint implements Checkpoint {
-    /** Files that may hold all weights, best first; in several files there is an index beside them. */
-    public static final List<String> WEIGHTS = List.of("model.safetensors", "pytorch_model.bin");
+    private static final String SINGLE = "model.safetensors";
+    private static final String INDEX = "model.safetensors.index.json";
 
     private final Path folder;
     private final ModelConfig config;
-    private final List<TensorFile> files;
+    private final List<SafetensorsFile> files;
     private final Map<String, Tensor> tensors;
     private final OnDemand<Optional<Tokenizer>> tokenizer;
 
-    private HuggingFaceCheckpoint(Path folder, ModelConfig config, List<TensorFile> files) {
+    private HuggingFaceCheckpoint(Path folder, ModelConfig config, List<SafetensorsFile> files) {
         this.folder = folder;
         this.config = config;
         this.files = files;
         this.tokenizer = new OnDemand<>(this::readTokenizer);
         this.tensors = new HashMap<>();
-        for (TensorFile file : files) {
+        for (SafetensorsFile file : files) {
             for (Tensor tensor : file.tensors().values()) {
                 if (tensors.put(tensor.name(), tensor) != null) {
                     throw new MalformedModelException(
@@ -71,34 +69,26 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
                     folder, "has no config.json", "name a folder in Hugging Face layout, a .gguf or an .onnx");
         }
         ModelConfig config = Families.read(ConfigJson.read(configFile));
-        List<TensorFile> files = new ArrayList<>();
+        List<SafetensorsFile> files = new ArrayList<>();
         try {
             for (Path file : weightFiles(folder)) {
-                files.add(file.toString().endsWith(".bin") ? PytorchFile.open(file) : SafetensorsFile.open(file));
+                files.add(SafetensorsFile.open(file));
             }
             HuggingFaceCheckpoint checkpoint = new HuggingFaceCheckpoint(folder, config, files);
             config.tensors().forEach(checkpoint::tensor);
             return checkpoint;
         } catch (Throwable e) {
-            files.forEach(TensorFile::close);
+            files.forEach(SafetensorsFile::close);
             throw e;
         }
     }
 
     private static List<Path> weightFiles(Path folder) throws IOException {
-        for (String single : WEIGHTS) {
-            if (Files.exists(folder.resolve(single))) {
-                return List.of(folder.resolve(single));
-            }
-            Path index = folder.resolve(single + ".index.json");
-            if (Files.exists(index)) {
-                return ShardIndex.read(index).stream().map(folder::resolve).toList();
-            }
+        Path index = folder.resolve(INDEX);
+        if (Files.exists(folder.resolve(SINGLE)) || !Files.exists(index)) {
+            return List.of(folder.resolve(SINGLE));
         }
-        throw new InvalidRequestException(
-                folder,
-                "has neither model.safetensors nor pytorch_model.bin, nor an index of either",
-                "fetch the checkpoint's weights too");
+        return ShardIndex.read(index).stream().map(folder::resolve).toList();
     }
 
     @Override
@@ -154,9 +144,8 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
     }
 
     private Optional<Tokenizer> readTokenizer() {
-        Path file = folder.resolve("tokenizer.json");
         try {
-            return Files.exists(file) ? Optional.of(Tokenizer.read(file)) : Optional.empty();
+            return TokenizerFolder.read(folder);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -165,7 +154,7 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
     @Override
     public long fileBytes() throws IOException {
         long bytes = 0;
-        for (TensorFile file : files) {
+        for (SafetensorsFile file : files) {
             bytes += Files.size(file.path());
         }
         return bytes;
@@ -173,6 +162,6 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
 
     @Override
     public void close() {
-        files.forEach(TensorFile::close);
+        files.forEach(SafetensorsFile::close);
     }
 }

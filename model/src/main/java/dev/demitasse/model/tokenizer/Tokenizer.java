@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.demitasse.model.MalformedModelException;
+import dev.demitasse.model.tokenizer.TokenizerJson.Silent;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -28,14 +29,15 @@ public final class Tokenizer {
     private final HuggingFaceTokenizer library;
     private final int vocabularySize;
     private final OptionalInt beginToken;
+    private final Silent silent;
 
-    private Tokenizer(
-            Path path, String json, HuggingFaceTokenizer library, int vocabularySize, OptionalInt beginToken) {
+    private Tokenizer(Path path, String json, HuggingFaceTokenizer library, TokenizerJson layout) {
         this.path = path;
         this.json = json;
         this.library = library;
-        this.vocabularySize = vocabularySize;
-        this.beginToken = beginToken;
+        this.vocabularySize = layout.vocabularySize();
+        this.beginToken = layout.begin();
+        this.silent = layout.silent();
     }
 
     /** Reads a tokenizer.json. */
@@ -58,7 +60,7 @@ public final class Tokenizer {
             Map<String, String> options = Map.of("truncation", "false", "addSpecialTokens", "false");
             HuggingFaceTokenizer library = HuggingFaceTokenizer.newInstance(
                     new ByteArrayInputStream(layout.forLibrary(json).getBytes(StandardCharsets.UTF_8)), options);
-            return new Tokenizer(path, json, library, layout.vocabularySize(), layout.begin());
+            return new Tokenizer(path, json, library, layout);
         } catch (MalformedModelException e) {
             throw e;
         } catch (IOException | RuntimeException e) {
@@ -88,7 +90,7 @@ public final class Tokenizer {
 
     /** A decoder of tokens that come one by one; to continue a prompt, let it take the prompt's tokens first. */
     public TextStream stream() {
-        return new TextStream(this);
+        return new TextStream(this, silent);
     }
 
     /** The token that {@link #encodeWithSpecial} puts first, if it does. */
@@ -104,7 +106,8 @@ public final class Tokenizer {
     /**
      * Its tokens, merges and rules; parsed anew each time.
      *
-     * @throws dev.demitasse.model.InvalidRequestException if it is not a BPE tokenizer
+     * @throws dev.demitasse.model.InvalidRequestException if it is of a kind that is none of {@link
+     *     TokenizerData.Kind}
      */
     public TokenizerData data() {
         try {

@@ -1,5 +1,6 @@
 package dev.demitasse.model.tokenizer;
 
+import static dev.demitasse.model.tokenizer.TokenizerJson.CONTINUATION;
 import static dev.demitasse.model.tokenizer.TokenizerJson.SPACE;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -8,6 +9,7 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.demitasse.model.tokenizer.TokenizerData.Kind;
 import dev.demitasse.model.tokenizer.TokenizerData.Merge;
+import dev.demitasse.model.tokenizer.TokenizerData.Normalization;
 import dev.demitasse.model.tokenizer.TokenizerData.TokenType;
 import java.util.HashSet;
 import java.util.List;
@@ -16,6 +18,9 @@ import java.util.Set;
 
 /** Writes the tokenizer.json (github.com/huggingface/tokenizers) that does what a {@link TokenizerData} says. */
 final class TokenizerJsonWriter {
+    /** BERT's: a longer word is unknown as a whole. */
+    private static final int LONGEST_WORD = 100;
+
     private TokenizerJsonWriter() {}
 
     static String write(TokenizerData data) {
@@ -23,11 +28,18 @@ final class TokenizerJsonWriter {
         root.putNull("truncation").putNull("padding");
         addedTokens(root.putArray("added_tokens"), data);
         switch (data.kind()) {
-            case SENTENCE_PIECE -> writeSentencePiece(root, data);
+            case SENTENCE_PIECE, UNIGRAM -> writeSpaced(root, data);
             case BYTE_LEVEL -> writeByteLevel(root, data);
+            case WORD_PIECE -> writeWordPiece(root, data);
         }
         root.set("post_processor", template(data));
-        root.set("model", model(data));
+        root.set(
+                "model",
+                switch (data.kind()) {
+                    case SENTENCE_PIECE, BYTE_LEVEL -> merging(data);
+                    case UNIGRAM -> unigram(data);
+                    case WORD_PIECE -> wordPiece(data);
+                });
         return root.toString();
     }
 
@@ -51,10 +63,21 @@ final class TokenizerJsonWriter {
         }
     }
 
-    private static void writeSentencePiece(ObjectNode root, TokenizerData data) {
+    /** Text whose spaces become ▁: cut by the model alone. */
+    private static void writeSpaced(ObjectNode root, TokenizerData data) {
+        Normalization normalization = data.normalization();
         ObjectNode normalizer = root.putObject("normalizer").put("type", "Sequence");
         ArrayNode normalizers = normalizer.putArray("normalizers");
-        if (data.spacePrefix()) {
+        if (!normalization.charsmap().isEmpty()) {
+            normalizers.addObject().put("type", "Precompiled").put("precompiled_charsmap", normalization.charsmap());
+        }
+        if (normalization.mergeSpaces()) {
+            normalizers.addObject().put("type", "Strip").put("strip_left", true).put("strip_right", true);
+            ObjectNode runs = normalizers.addObject().put("type", "Replace");
+            runs.putObject("pattern").put("Regex", " {2,}");
+            runs.put("content", " ");
+        }
+        if (normalization.spacePrefix()) {
             normalizers.addObject().put("type", "Prepend").put("prepend", SPACE);
         }
         replace(normalizers, " ", SPACE);
@@ -65,7 +88,7 @@ final class TokenizerJsonWriter {
             decoders.addObject().put("type", "ByteFallback");
         }
         decoders.addObject().put("type", "Fuse");
-        if (data.spacePrefix()) {
+        if (normalization.spacePrefix()) {
             decoders.addObject()
                     .put("type", "Strip")
                     .put("content", " ")
@@ -84,7 +107,7 @@ final class TokenizerJsonWriter {
         root.putNull("normalizer");
         PreTokenizer pre =
                 data.preTokenizer().orElseThrow(() -> new IllegalArgumentException("a pre-tokenizer without a name"));
-        if (pre == PreTokenizer.QWEN2) {
+        if (pre.composes()) {
             root.putObject("normalizer").put("type", "NFC");
         }
         root.set("pre_tokenizer", pre.json());
@@ -130,21 +153,58 @@ final class TokenizerJsonWriter {
         template.addObject().putObject(kind).put("id", id).put("type_id", 0);
     }
 
-    private static ObjectNode model(TokenizerData data) {
+    private static void writeWordPiece(ObjectNode root, TokenizerData data) {
+        root.putObject("normalizer")
+                .put("type", "BertNormalizer")
+                .put("clean_text", true)
+                .put("handle_chinese_chars", true)
+                .put("strip_accents", data.normalization().stripAccents())
+                .put("lowercase", data.normalization().lowercase());
+        root.putObject("pre_tokenizer").put("type", "BertPreTokenizer");
+        root.putObject("decoder")
+                .put("type", "WordPiece")
+                .put("prefix", CONTINUATION)
+                .put("cleanup", true);
+    }
+
+    private static ObjectNode merging(TokenizerData data) {
         boolean bytes = data.types().contains(TokenType.BYTE);
         ObjectNode model = JsonNodeFactory.instance.objectNode().put("type", "BPE");
         model.putNull("dropout");
-        if (data.unknown().isPresent()) {
-            model.put("unk_token", data.tokens().get(data.unknown().getAsInt()));
-        } else {
-            model.putNull("unk_token");
-        }
+        unknown(model, data);
         model.putNull("continuing_subword_prefix").putNull("end_of_word_suffix");
         model.put("fuse_unk", data.kind() == Kind.SENTENCE_PIECE);
         model.put("byte_fallback", bytes);
         model.put(
                 "ignore_merges",
                 data.preTokenizer().map(PreTokenizer::wholeWords).orElse(false));
+        ObjectNode vocabulary = vocabulary(model, data);
+        ArrayNode merges = model.putArray("merges");
+        for (Merge merge : data.merges()) {
+            if (vocabulary.has(merge.left()) && vocabulary.has(merge.right()) && vocabulary.has(merge.result())) {
+                merges.addArray().add(merge.left()).add(merge.right());
+            }
+        }
+        return model;
+    }
+
+    private static ObjectNode wordPiece(TokenizerData data) {
+        ObjectNode model = JsonNodeFactory.instance.objectNode().put("type", "WordPiece");
+        unknown(model, data);
+        model.put("continuing_subword_prefix", CONTINUATION).put("max_input_chars_per_word", LONGEST_WORD);
+        vocabulary(model, data);
+        return model;
+    }
+
+    private static void unknown(ObjectNode model, TokenizerData data) {
+        if (data.unknown().isPresent()) {
+            model.put("unk_token", data.tokens().get(data.unknown().getAsInt()));
+        } else {
+            model.putNull("unk_token");
+        }
+    }
+
+    private static ObjectNode vocabulary(ObjectNode model, TokenizerData data) {
         ObjectNode vocabulary = model.putObject("vocab");
         for (int id = 0; id < data.tokens().size(); id++) {
             String token = data.tokens().get(id);
@@ -152,11 +212,30 @@ final class TokenizerJsonWriter {
                 vocabulary.put(token, id);
             }
         }
-        ArrayNode merges = model.putArray("merges");
-        for (Merge merge : data.merges()) {
-            if (vocabulary.has(merge.left()) && vocabulary.has(merge.right()) && vocabulary.has(merge.result())) {
-                merges.addArray().add(merge.left()).add(merge.right());
+        return vocabulary;
+    }
+
+    /** The library makes unknown ones score 10 less than the lowest of all: tokens nobody uses must not lower that. */
+    private static ObjectNode unigram(TokenizerData data) {
+        ObjectNode model = JsonNodeFactory.instance.objectNode().put("type", "Unigram");
+        if (data.unknown().isPresent()) {
+            model.put("unk_id", data.unknown().getAsInt());
+        } else {
+            model.putNull("unk_id");
+        }
+        model.put("byte_fallback", data.types().contains(TokenType.BYTE));
+        double lowest = 0;
+        for (int id = 0; id < data.tokens().size(); id++) {
+            if (data.types().get(id) == TokenType.NORMAL) {
+                lowest = Math.min(lowest, data.scores().get(id));
             }
+        }
+        ArrayNode vocabulary = model.putArray("vocab");
+        for (int id = 0; id < data.tokens().size(); id++) {
+            double score = data.types().get(id) == TokenType.USER_DEFINED
+                    ? 0
+                    : data.scores().get(id);
+            vocabulary.addArray().add(data.tokens().get(id)).add(Math.max(lowest, score));
         }
         return model;
     }

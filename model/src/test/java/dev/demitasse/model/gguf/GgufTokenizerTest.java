@@ -6,9 +6,11 @@ import dev.demitasse.model.ConfigJson;
 import dev.demitasse.model.Families;
 import dev.demitasse.model.ModelConfig;
 import dev.demitasse.model.reference.SharedData;
+import dev.demitasse.model.tokenizer.RandomText;
 import dev.demitasse.model.tokenizer.Tokenizer;
 import dev.demitasse.model.tokenizer.TokenizerCases;
 import dev.demitasse.model.tokenizer.TokenizerCases.Case;
+import dev.demitasse.model.tokenizer.TokenizerFolder;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -18,6 +20,7 @@ import java.util.List;
 import java.util.Map;
 import org.assertj.core.api.SoftAssertions;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -40,6 +43,22 @@ class GgufTokenizerTest {
         all.assertAll();
     }
 
+    /** SentencePiece's own file and what llama.cpp made of it cut any text alike. */
+    @Test
+    void equalsTheTokenizerModelItWasMadeFrom(@TempDir Path folder) throws IOException {
+        Path source = SharedData.require("data/tokenizers/llama2");
+        Files.copy(source.resolve("tokenizer.model"), folder.resolve("tokenizer.model"));
+        Tokenizer model = TokenizerFolder.read(folder).orElseThrow();
+        Tokenizer gguf = tokenizer(source.resolve("vocab.gguf"));
+        RandomText texts = new RandomText(4);
+        for (int i = 0; i < 10_000; i++) {
+            String text = texts.next();
+            int[] ids = gguf.encodeWithSpecial(text);
+            assertThat(ids).isEqualTo(model.encodeWithSpecial(text));
+            assertThat(gguf.decode(ids)).isEqualTo(text);
+        }
+    }
+
     /** The same tokenizer from both files. */
     @Test
     void equalsTheTokenizerJsonItWasMadeFrom() throws IOException {
@@ -59,6 +78,7 @@ class GgufTokenizerTest {
                 "tokenizers/llama2",
                 "tokenizers/gpt2",
                 "tokenizers/smollm2",
+                "tokenizers/llama3",
                 "models/stories260K",
                 "models/stories3M",
                 "models/babyllama105"
@@ -67,10 +87,10 @@ class GgufTokenizerTest {
         Tokenizer source = Tokenizer.read(SharedData.require("data/" + folder).resolve("tokenizer.json"));
         ModelConfig config = Families.read(ConfigJson.read(SharedData.require("data/models/stories260K/config.json")))
                 .withVocabularySize(source.vocabularySize() + 3);
-        Map<String, Object> keys = GgufTokenizer.write(source, config);
+        Map<String, Object> keys = GgufTokenizer.write(source, config).values();
         GgufMetadata metadata = new GgufMetadata(Path.of("written.gguf"), asRead(keys));
-        Tokenizer written =
-                Tokenizer.ofJson(metadata.path(), GgufTokenizer.data(metadata).toJson());
+        Tokenizer written = Tokenizer.ofJson(
+                metadata.path(), GgufTokenizerReader.read(metadata).toJson());
         List<String> texts = new ArrayList<>(List.of("", " a  b\n\n c", "12345 don't 你好 🦙"));
         texts.add(Files.readString(SharedData.require("data/text/tinystories_10k.txt"))
                 .substring(0, 100_000));
@@ -81,7 +101,7 @@ class GgufTokenizerTest {
     }
 
     /** Values as the reader gives them: Long for Integer, Double for Float. */
-    private static Map<String, Object> asRead(Map<String, Object> written) {
+    static Map<String, Object> asRead(Map<String, Object> written) {
         Map<String, Object> read = new LinkedHashMap<>();
         written.forEach((key, value) -> read.put(key, asRead(value)));
         return read;
@@ -90,7 +110,8 @@ class GgufTokenizerTest {
     private static Object asRead(Object value) {
         return switch (value) {
             case Integer whole -> whole.longValue();
-            case Float floating -> Double.valueOf(Float.toString(floating));
+            case Byte whole -> (long) (whole & 0xff);
+            case Float floating -> (double) floating;
             case List<?> list ->
                 list.stream().map(element -> asRead((Object) element)).toList();
             default -> value;

@@ -1,21 +1,24 @@
-package dev.demitasse.model.onnx;
+package dev.demitasse.model.files;
 
 import dev.demitasse.model.MalformedModelException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 
 /**
- * Walks the fields of one protobuf message in a mapped file (protobuf.dev, "Encoding"): bytes are not copied, so that a
+ * Walks the fields of one protobuf message in a mapped or read file (protobuf.dev, "Encoding"): bytes are not copied, so that a
  * message may be as long as a file. Every length is checked against what holds it.
  */
-final class ProtobufReader {
+public final class ProtobufReader {
     private static final int VARINT = 0;
     private static final int FIXED64 = 1;
     private static final int LENGTH_DELIMITED = 2;
     private static final int FIXED32 = 5;
+    private static final ValueLayout.OfFloat FLOAT =
+            ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final String ADVICE = "the download is probably incomplete; fetch it again";
 
     private final Path path;
@@ -25,13 +28,13 @@ final class ProtobufReader {
     private int wireType;
     private boolean pending;
 
-    ProtobufReader(Path path, MemorySegment message) {
+    public ProtobufReader(Path path, MemorySegment message) {
         this.path = path;
         this.message = message;
     }
 
     /** Goes to the next field, past the value of this one if it was not read; false at the message's end. */
-    boolean next() {
+    public boolean next() {
         if (pending) {
             skip();
         }
@@ -51,23 +54,32 @@ final class ProtobufReader {
     }
 
     /** The field's number. */
-    int number() {
+    public int number() {
         return number;
     }
 
     /** Whether the field is a message, text, bytes, or packed numbers. */
-    boolean delimited() {
+    public boolean delimited() {
         return wireType == LENGTH_DELIMITED;
     }
 
     /** The whole number that the field is. */
-    long varint() {
+    public long varint() {
         require(VARINT);
         return readVarint();
     }
 
+    /** The single-precision number that the field is. */
+    public float float32() {
+        require(FIXED32);
+        requireLeft(4);
+        float value = message.get(FLOAT, at);
+        at += 4;
+        return value;
+    }
+
     /** The bytes that the field is. */
-    MemorySegment bytes() {
+    public MemorySegment bytes() {
         require(LENGTH_DELIMITED);
         long length = readVarint();
         if (length < 0 || length > message.byteSize() - at) {
@@ -80,12 +92,12 @@ final class ProtobufReader {
     }
 
     /** The message that the field is. */
-    ProtobufReader message() {
+    public ProtobufReader message() {
         return new ProtobufReader(path, bytes());
     }
 
     /** The text that the field is, of at most {@code maximum} bytes. */
-    String text(int maximum) {
+    public String text(int maximum) {
         MemorySegment bytes = bytes();
         if (bytes.byteSize() > maximum) {
             throw malformed("field %d is a text of %,d bytes".formatted(number, bytes.byteSize()));
@@ -101,12 +113,12 @@ final class ProtobufReader {
     }
 
     /** Whether all was read; for packed numbers, which have no fields. */
-    boolean atEnd() {
+    public boolean atEnd() {
         return at == message.byteSize();
     }
 
     /** A varint outside a field, as packed numbers are. */
-    long readVarint() {
+    public long readVarint() {
         long value = 0;
         for (int shift = 0; shift < 64; shift += 7) {
             if (at == message.byteSize()) {
@@ -132,10 +144,14 @@ final class ProtobufReader {
     }
 
     private void skip(int bytes) {
+        requireLeft(bytes);
+        at += bytes;
+    }
+
+    private void requireLeft(int bytes) {
         if (bytes > message.byteSize() - at) {
             throw malformed("ends inside a number");
         }
-        at += bytes;
     }
 
     private void require(int type) {
