@@ -1,6 +1,7 @@
 package dev.demitasse.model.hub;
 
 import dev.demitasse.model.files.AtomicFile;
+import dev.demitasse.model.safetensors.HuggingFaceCheckpoint;
 import dev.demitasse.model.safetensors.ShardIndex;
 import java.io.IOException;
 import java.io.InterruptedIOException;
@@ -85,7 +86,7 @@ final class HubCache {
         if (!Files.isRegularFile(snapshot.resolve(NeededFiles.CONFIG))) {
             return false;
         }
-        for (String single : NeededFiles.SINGLE) {
+        for (String single : HuggingFaceCheckpoint.WEIGHTS) {
             if (Files.isRegularFile(snapshot.resolve(single))) {
                 return true;
             }

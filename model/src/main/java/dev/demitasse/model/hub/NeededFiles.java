@@ -2,6 +2,7 @@ package dev.demitasse.model.hub;
 
 import dev.demitasse.model.InvalidRequestException;
 import dev.demitasse.model.MalformedModelException;
+import dev.demitasse.model.safetensors.HuggingFaceCheckpoint;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -15,9 +16,6 @@ import java.util.regex.Pattern;
  */
 final class NeededFiles {
     static final String CONFIG = "config.json";
-    /** Weights in one file, best first. */
-    static final List<String> SINGLE = List.of("model.safetensors", "pytorch_model.bin");
-
     private static final Pattern SMALL =
             Pattern.compile("config\\.json|generation_config\\.json|special_tokens_map\\.json"
                     + "|added_tokens\\.json|tokenizer[\\w.-]*\\.json|tokenizer\\.model|vocab\\.\\w+|merges\\.txt"
@@ -80,7 +78,7 @@ final class NeededFiles {
     /** The file that holds all weights, or the index that names the files that do. */
     String weights() {
         List<String> candidates = new ArrayList<>();
-        for (String single : SINGLE) {
+        for (String single : HuggingFaceCheckpoint.WEIGHTS) {
             candidates.add(single);
             candidates.add(single + ".index.json");
         }

@@ -11,7 +11,9 @@ import dev.demitasse.model.Tensor;
 import dev.demitasse.model.TensorKey;
 import dev.demitasse.model.TensorKey.Part;
 import dev.demitasse.model.files.OnDemand;
+import dev.demitasse.model.files.TensorFile;
 import dev.demitasse.model.format.ScalarFormat;
+import dev.demitasse.model.pytorch.PytorchFile;
 import dev.demitasse.model.tokenizer.Tokenizer;
 import dev.demitasse.model.tokenizer.TokenizerFolder;
 import java.io.IOException;
@@ -26,27 +28,28 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * A folder in Hugging Face layout: config.json, model.safetensors or its shards with an index, tokenizer.json.
+ * A folder in Hugging Face layout: config.json, model.safetensors or its shards with an index (or pytorch_model.bin
+ * likewise), tokenizer.json.
  * INT8 weights are I8 matrices with a {@code weight_scale} beside them, as compressed-tensors lays them out; block
  * formats are U8 matrices of packed rows.
  */
 public final class HuggingFaceCheckpoint implements Checkpoint {
-    private static final String SINGLE = "model.safetensors";
-    private static final String INDEX = "model.safetensors.index.json";
+    /** Files that may hold all weights, best first; in several files there is an index beside them. */
+    public static final List<String> WEIGHTS = List.of("model.safetensors", "pytorch_model.bin");
 
     private final Path folder;
     private final ModelConfig config;
-    private final List<SafetensorsFile> files;
+    private final List<TensorFile> files;
     private final Map<String, Tensor> tensors;
     private final OnDemand<Optional<Tokenizer>> tokenizer;
 
-    private HuggingFaceCheckpoint(Path folder, ModelConfig config, List<SafetensorsFile> files) {
+    private HuggingFaceCheckpoint(Path folder, ModelConfig config, List<TensorFile> files) {
         this.folder = folder;
         this.config = config;
         this.files = files;
         this.tokenizer = new OnDemand<>(this::readTokenizer);
         this.tensors = new HashMap<>();
-        for (SafetensorsFile file : files) {
+        for (TensorFile file : files) {
             for (Tensor tensor : file.tensors().values()) {
                 if (tensors.put(tensor.name(), tensor) != null) {
                     throw new MalformedModelException(
@@ -69,26 +72,34 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
                     folder, "has no config.json", "name a folder in Hugging Face layout, a .gguf or an .onnx");
         }
         ModelConfig config = Families.read(ConfigJson.read(configFile));
-        List<SafetensorsFile> files = new ArrayList<>();
+        List<TensorFile> files = new ArrayList<>();
         try {
             for (Path file : weightFiles(folder)) {
-                files.add(SafetensorsFile.open(file));
+                files.add(file.toString().endsWith(".bin") ? PytorchFile.open(file) : SafetensorsFile.open(file));
             }
             HuggingFaceCheckpoint checkpoint = new HuggingFaceCheckpoint(folder, config, files);
             config.tensors().forEach(checkpoint::tensor);
             return checkpoint;
         } catch (Throwable e) {
-            files.forEach(SafetensorsFile::close);
+            files.forEach(TensorFile::close);
             throw e;
         }
     }
 
     private static List<Path> weightFiles(Path folder) throws IOException {
-        Path index = folder.resolve(INDEX);
-        if (Files.exists(folder.resolve(SINGLE)) || !Files.exists(index)) {
-            return List.of(folder.resolve(SINGLE));
+        for (String single : WEIGHTS) {
+            if (Files.exists(folder.resolve(single))) {
+                return List.of(folder.resolve(single));
+            }
+            Path index = folder.resolve(single + ".index.json");
+            if (Files.exists(index)) {
+                return ShardIndex.read(index).stream().map(folder::resolve).toList();
+            }
         }
-        return ShardIndex.read(index).stream().map(folder::resolve).toList();
+        throw new InvalidRequestException(
+                folder,
+                "has neither model.safetensors nor pytorch_model.bin, nor an index of either",
+                "fetch the checkpoint's weights too");
     }
 
     @Override
@@ -154,7 +165,7 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
     @Override
     public long fileBytes() throws IOException {
         long bytes = 0;
-        for (SafetensorsFile file : files) {
+        for (TensorFile file : files) {
             bytes += Files.size(file.path());
         }
         return bytes;
@@ -162,6 +173,6 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
 
     @Override
     public void close() {
-        files.forEach(SafetensorsFile::close);
+        files.forEach(TensorFile::close);
     }
 }

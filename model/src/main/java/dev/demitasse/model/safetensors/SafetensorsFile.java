@@ -6,6 +6,7 @@ import dev.demitasse.model.MalformedModelException;
 import dev.demitasse.model.Tensor;
 import dev.demitasse.model.files.JsonFile;
 import dev.demitasse.model.files.JsonFile.Duplicates;
+import dev.demitasse.model.files.TensorFile;
 import dev.demitasse.model.format.BlockFormat;
 import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.format.TensorFormat;
@@ -28,7 +29,7 @@ import java.util.Map;
  * One safetensors file, mapped: an 8-byte header length, a JSON header, the tensors' bytes.
  * Format: github.com/huggingface/safetensors, README "Format". Every size is checked before the file is mapped.
  */
-public final class SafetensorsFile implements AutoCloseable {
+public final class SafetensorsFile implements TensorFile {
     private static final long MAXIMUM_HEADER = 100_000_000;
     private static final String ADVICE = "the download is probably incomplete; fetch it again";
 
@@ -188,6 +189,7 @@ public final class SafetensorsFile implements AutoCloseable {
         return new MalformedModelException(path, "tensor '" + name + "' " + problem, ADVICE);
     }
 
+    @Override
     public Path path() {
         return path;
     }
@@ -197,7 +199,7 @@ public final class SafetensorsFile implements AutoCloseable {
         return metadata;
     }
 
-    /** All tensors by name, in the header's order. */
+    @Override
     public Map<String, Tensor> tensors() {
         return tensors;
     }

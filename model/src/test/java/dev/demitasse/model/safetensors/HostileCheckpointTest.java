@@ -9,6 +9,7 @@ import dev.demitasse.model.DemitasseException;
 import dev.demitasse.model.MalformedModelException;
 import dev.demitasse.model.format.Q8_0;
 import dev.demitasse.model.format.ScalarFormat;
+import dev.demitasse.model.reference.MemoryFolder;
 import dev.demitasse.model.reference.Mutants;
 import dev.demitasse.model.reference.TinyModel;
 import java.io.IOException;
@@ -29,12 +30,18 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Damaged and hostile checkpoint folders end in an error that names the file, whatever they claim. */
 class HostileCheckpointTest {
-    @TempDir
+    @TempDir(factory = MemoryFolder.class)
     private Path folder;
 
     private static void read(Path folder) throws IOException {
         try (Checkpoint checkpoint = Checkpoint.open(folder)) {
             checkpoint.config().tensors().forEach(key -> checkpoint.tensor(key).toFloats());
+        }
+    }
+
+    private static void touch(Path folder) throws IOException {
+        try (Checkpoint checkpoint = Checkpoint.open(folder)) {
+            Mutants.touch(checkpoint);
         }
     }
 
@@ -274,11 +281,11 @@ class HostileCheckpointTest {
         byte[] whole = Files.readAllBytes(file);
         int header =
                 8 + (int) ByteBuffer.wrap(whole).order(ByteOrder.LITTLE_ENDIAN).getLong();
-        int refused = Mutants.feed(whole, header, 500, 2, content -> {
+        int refused = Mutants.feed("safetensors", whole, header, content -> {
             Files.write(file, content);
-            read(folder);
+            touch(folder);
         });
-        assertThat(refused).isBetween(100, 500);
+        assertThat(refused).isBetween(Mutants.COUNT / 4, Mutants.COUNT - 1);
     }
 
     @Test
@@ -286,11 +293,11 @@ class HostileCheckpointTest {
         TinyModel.write(folder, TinyModel.config(), name -> ScalarFormat.F32);
         Path file = folder.resolve("config.json");
         byte[] whole = Files.readAllBytes(file);
-        int refused = Mutants.feed(whole, whole.length, 500, 3, content -> {
+        int refused = Mutants.feed("config.json", whole, whole.length, content -> {
             Files.write(file, content);
-            read(folder);
+            touch(folder);
         });
-        assertThat(refused).isBetween(100, 500);
+        assertThat(refused).isBetween(Mutants.COUNT / 4, Mutants.COUNT - 1);
     }
 
     @Test
@@ -300,10 +307,10 @@ class HostileCheckpointTest {
         Path file = folder.resolve("model.safetensors.index.json");
         byte[] whole = "{\"metadata\":{\"total_size\":12},\"weight_map\":{\"lm_head.weight\":\"model-1.safetensors\"}}"
                 .getBytes(StandardCharsets.UTF_8);
-        int refused = Mutants.feed(whole, whole.length, 500, 4, content -> {
+        int refused = Mutants.feed("model.safetensors.index.json", whole, whole.length, content -> {
             Files.write(file, content);
-            read(folder);
+            touch(folder);
         });
-        assertThat(refused).isBetween(100, 500);
+        assertThat(refused).isBetween(Mutants.COUNT / 4, Mutants.COUNT - 1);
     }
 }

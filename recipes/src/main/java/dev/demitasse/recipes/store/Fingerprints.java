@@ -42,7 +42,7 @@ public final class Fingerprints {
         return new Fingerprints(memory, JSON.createObjectNode());
     }
 
-    /** A hash of a model: of its file, or of its folder's JSON and safetensors files. Told progress in MB. */
+    /** A hash of a model: of its file, or of its folder's JSON and weight files. Told progress in MB. */
     public String of(Path model, Progress progress) throws IOException {
         List<Path> files = files(model);
         long bytes = 0;
@@ -67,7 +67,7 @@ public final class Fingerprints {
             return List.of(model);
         }
         try (Stream<Path> inside = Files.list(model)) {
-            return inside.filter(file -> file.toString().matches(".*\\.(json|safetensors|model)"))
+            return inside.filter(file -> file.toString().matches(".*\\.(json|safetensors|bin|model)"))
                     .filter(Files::isRegularFile)
                     .sorted()
                     .toList();
