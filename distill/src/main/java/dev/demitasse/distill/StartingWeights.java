@@ -32,7 +32,7 @@ public final class StartingWeights {
 
     private static Tensor random(ModelConfig config, TensorKey key, long seed) {
         long[] shape = config.shape(key);
-        String name = config.family().names().huggingFace(key);
+        String name = config.name(key);
         float[] values = new float[Math.toIntExact(Tensor.elements(shape))];
         if (!key.role().matrix()) {
             Arrays.fill(values, 1);
@@ -86,8 +86,8 @@ public final class StartingWeights {
         int[] layers = LayerMapping.layersToCopy(config.layers(), from.layers());
         return new SourceWeights(config, key -> {
             boolean inLayer = key.layer() != TensorKey.NO_LAYER;
-            TensorKey origin = inLayer ? new TensorKey(key.role(), key.part(), layers[key.layer()]) : key;
-            if (key.part() == Part.BIAS && !from.hasBias(key.role())) {
+            TensorKey origin = inLayer ? key.inLayer(layers[key.layer()]) : key;
+            if (key.part() == Part.BIAS && !from.hasBias(key)) {
                 return Tensor.allocate("bias", ScalarFormat.F32, config.shape(key));
             }
             return leading(source, whole.tensor().apply(origin), config.shape(key));

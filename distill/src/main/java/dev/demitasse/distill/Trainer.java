@@ -65,7 +65,7 @@ final class Trainer implements AutoCloseable {
     }
 
     private String name(TensorKey key) {
-        return config().family().names().huggingFace(key);
+        return config().name(key);
     }
 
     private static boolean decays(TensorKey key) {

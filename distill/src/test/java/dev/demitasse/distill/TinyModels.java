@@ -5,12 +5,9 @@ import dev.demitasse.distill.network.SourceWeights;
 import dev.demitasse.model.Attention;
 import dev.demitasse.model.Families;
 import dev.demitasse.model.FeedForward;
+import dev.demitasse.model.Head;
 import dev.demitasse.model.ModelConfig;
 import dev.demitasse.model.Norm;
-import dev.demitasse.model.Positions.Pairing;
-import dev.demitasse.model.Positions.Rotary;
-import dev.demitasse.model.RopeScaling;
-import dev.demitasse.model.SpecialTokens;
 import dev.demitasse.model.TensorKey;
 import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.safetensors.CheckpointWriter;
@@ -19,9 +16,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.OptionalInt;
 import java.util.Random;
-import java.util.Set;
 
 /** Models of a few thousand parameters, and a language simple enough for them. */
 final class TinyModels {
@@ -36,21 +31,16 @@ final class TinyModels {
     static ModelConfig config(int hiddenSize, int layers, int vocabularySize) {
         int headDimension = 8;
         int heads = hiddenSize / headDimension;
-        return new ModelConfig(
-                Families.all().stream()
-                        .filter(family -> family.id().equals("llama"))
-                        .findFirst()
-                        .orElseThrow(),
-                vocabularySize,
-                hiddenSize,
-                layers,
-                new Attention(heads, heads / 2, headDimension, Set.of(), Attention.FULL),
-                new FeedForward(2 * hiddenSize, FeedForward.Activation.SILU, false),
-                new Norm.Rms(1e-5),
-                new Rotary(headDimension, 10_000, new RopeScaling.None(), Pairing.HALVES),
-                64,
-                true,
-                new SpecialTokens(OptionalInt.empty(), List.of(), OptionalInt.empty()));
+        return ModelConfig.of(Families.named("llama"))
+                .vocabularySize(vocabularySize)
+                .hiddenSize(hiddenSize)
+                .layers(layers)
+                .attention(Attention.of(heads, heads / 2, headDimension))
+                .feedForward(FeedForward.gated(2 * hiddenSize, FeedForward.Activation.SILU))
+                .norm(new Norm.Rms(1e-5))
+                .maximumPositions(64)
+                .head(Head.plain(true))
+                .build();
     }
 
     /** Writes a checkpoint of new weights. */

@@ -58,6 +58,8 @@ public final class DecoderLayer {
     static RotaryTable rotaryTable(ModelConfig config) {
         return switch (config.positions()) {
             case Positions.Rotary positions -> new RotaryTable(positions);
+            case Positions.None none -> throw new IllegalArgumentException("no positions");
+            case Positions.Alibi alibi -> throw new IllegalArgumentException("alibi");
         };
     }
 
@@ -112,6 +114,7 @@ public final class DecoderLayer {
         workers.worth((long) tokens * width * 16).run(tokens, token -> {
             switch (feedForward.activation()) {
                 case SILU -> Elementwise.gatedSilu(gates, ups, token * width, width);
+                case GELU, GELU_TANH, RELU -> throw new IllegalArgumentException("activation");
             }
         });
         listener.onInput(Role.DOWN, gates, tokens, width);

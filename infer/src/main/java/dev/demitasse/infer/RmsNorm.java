@@ -12,6 +12,7 @@ record RmsNorm(float[] weight, double epsilon) {
     static RmsNorm load(ModelConfig config, WeightSource source, TensorKey key) {
         return switch (config.norm()) {
             case Norm.Rms rms -> new RmsNorm(source.tensor(key).toFloats(), rms.epsilon());
+            case Norm.Layer layer -> throw new IllegalArgumentException("layer norm");
         };
     }
 

@@ -23,7 +23,7 @@ final class RotaryTable {
     RotaryTable(Rotary rotary) {
         this.rotary = rotary;
         this.pairs = rotary.dimensions() / 2;
-        this.frequencies = rotary.frequencies();
+        this.frequencies = rotary.frequencies(1);
         this.angles = compute(FIRST);
     }
 

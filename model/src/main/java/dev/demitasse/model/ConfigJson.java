@@ -7,6 +7,8 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.OptionalDouble;
 import java.util.OptionalInt;
 
 /** A config.json with accessors that say which key of which file is wrong. */
@@ -16,10 +18,29 @@ public final class ConfigJson {
 
     private final Path path;
     private final JsonNode root;
+    private final Map<String, String> names;
 
-    public ConfigJson(Path path, JsonNode root) {
+    private ConfigJson(Path path, JsonNode root, Map<String, String> names) {
         this.path = path;
         this.root = root;
+        this.names = names;
+    }
+
+    public ConfigJson(Path path, JsonNode root) {
+        this(path, root, Map.of());
+    }
+
+    /**
+     * The same file, asked by other names.
+     *
+     * @param other what the file calls a key, by the name it is asked for
+     */
+    public ConfigJson renamed(Map<String, String> other) {
+        return new ConfigJson(path, root, Map.copyOf(other));
+    }
+
+    private JsonNode value(String key) {
+        return root.path(names.getOrDefault(key, key));
     }
 
     public static ConfigJson read(Path path) throws IOException {
@@ -36,17 +57,17 @@ public final class ConfigJson {
     }
 
     public boolean has(String key) {
-        return root.hasNonNull(key);
+        return root.hasNonNull(names.getOrDefault(key, key));
     }
 
     /** The value, if it is there and not null. */
     public JsonNode node(String key) {
-        return root.path(key);
+        return value(key);
     }
 
     /** A whole number above 0. */
     public int size(String key) {
-        JsonNode value = root.path(key);
+        JsonNode value = value(key);
         if (value.isMissingNode() || value.isNull()) {
             throw malformed(key, "is missing");
         }
@@ -61,7 +82,7 @@ public final class ConfigJson {
     }
 
     public double number(String key, double otherwise) {
-        JsonNode value = root.path(key);
+        JsonNode value = value(key);
         if (value.isMissingNode() || value.isNull()) {
             return otherwise;
         }
@@ -75,10 +96,39 @@ public final class ConfigJson {
         return number;
     }
 
+    /** A whole number, 0 or above. */
+    public int count(String key, int otherwise) {
+        return has(key) && value(key).isIntegralNumber() && value(key).asLong() == 0 ? 0 : size(key, otherwise);
+    }
+
+    /** The number, if it is there and not null. */
+    public OptionalDouble optionalNumber(String key) {
+        return has(key) ? OptionalDouble.of(number(key, 0)) : OptionalDouble.empty();
+    }
+
+    /** A list of whole numbers. */
+    public List<Integer> integers(String key) {
+        List<Integer> integers = new ArrayList<>();
+        for (JsonNode element : value(key)) {
+            if (!element.isInt()) {
+                throw malformed(key, "must be a list of whole numbers, holds " + element);
+            }
+            integers.add(element.intValue());
+        }
+        return integers;
+    }
+
+    /** Refuses a flag that Demitasse would have to honour to compute the same. */
+    public void refuse(String key, boolean otherwise) {
+        if (flag(key, otherwise)) {
+            throw malformed(key, "is true, which Demitasse does not know");
+        }
+    }
+
     /** A list of numbers. */
     public List<Double> numbers(String key) {
         List<Double> numbers = new ArrayList<>();
-        for (JsonNode element : root.path(key)) {
+        for (JsonNode element : value(key)) {
             if (!element.isNumber()) {
                 throw malformed(key, "must be a list of numbers, holds " + element);
             }
@@ -88,7 +138,7 @@ public final class ConfigJson {
     }
 
     public boolean flag(String key, boolean otherwise) {
-        JsonNode value = root.path(key);
+        JsonNode value = value(key);
         if (value.isMissingNode() || value.isNull()) {
             return otherwise;
         }
@@ -99,21 +149,21 @@ public final class ConfigJson {
     }
 
     public String text(String key, String otherwise) {
-        JsonNode value = root.path(key);
+        JsonNode value = value(key);
         return value.isTextual() ? value.textValue() : otherwise;
     }
 
     /** A list of strings, or nothing. */
     public List<String> texts(String key) {
         List<String> texts = new ArrayList<>();
-        root.path(key).forEach(element -> texts.add(element.asText()));
+        value(key).forEach(element -> texts.add(element.asText()));
         return texts;
     }
 
     /** {@code bos_token_id}, {@code eos_token_id} (one or a list), {@code pad_token_id}. */
     public SpecialTokens specialTokens() {
         List<Integer> eos = new ArrayList<>();
-        JsonNode ends = root.path("eos_token_id");
+        JsonNode ends = value("eos_token_id");
         if (ends.isArray()) {
             ends.forEach(id -> tokenId(id).ifPresent(eos::add));
         } else {
@@ -128,7 +178,7 @@ public final class ConfigJson {
 
     /** An object inside this one, as {@code rope_scaling}. */
     public ConfigJson object(String key) {
-        JsonNode value = root.path(key);
+        JsonNode value = value(key);
         if (!value.isObject()) {
             throw malformed(key, "must be an object, is " + value);
         }
@@ -138,6 +188,7 @@ public final class ConfigJson {
     /** An error about {@code key}. */
     public MalformedModelException malformed(String key, String problem) {
         String shown = problem.length() > 200 ? problem.substring(0, 200) + "…" : problem;
-        return new MalformedModelException(path, "'" + key + "' " + shown, "check that the file belongs to the model");
+        return new MalformedModelException(
+                path, "'" + names.getOrDefault(key, key) + "' " + shown, "check that the file belongs to the model");
     }
 }

@@ -42,7 +42,7 @@ public final class Families {
     public static ModelConfig read(GgufMetadata metadata) {
         String architecture = metadata.text("general.architecture").orElse("");
         Family family = ALL.stream()
-                .filter(candidate -> candidate.ggufArchitecture().equals(architecture))
+                .filter(candidate -> candidate.ggufArchitecture().stream().anyMatch(architecture::equals))
                 .findFirst()
                 .orElseThrow(() -> metadata.malformed(
                         "general.architecture",
@@ -50,7 +50,7 @@ public final class Families {
                                 .formatted(
                                         architecture,
                                         ALL.stream()
-                                                .map(Family::ggufArchitecture)
+                                                .flatMap(known -> known.ggufArchitecture().stream())
                                                 .distinct()
                                                 .toList())));
         try {
@@ -59,6 +59,12 @@ public final class Families {
             throw new MalformedModelException(
                     metadata.path(), "impossible sizes: " + e.getMessage(), "the file was written wrongly", e);
         }
+    }
+
+    /** LongRoPE's factors, which GGUF keeps in tensors, as the scaling that the metadata of {@code config} completes. */
+    public static RopeScaling longRope(
+            GgufMetadata metadata, ModelConfig config, List<Double> shortFactors, List<Double> longFactors) {
+        return GgufKeys.longRope(metadata, config, shortFactors, longFactors);
     }
 
     private static String known() {

@@ -1,8 +1,10 @@
 package dev.demitasse.model;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.demitasse.model.Positions.Pairing;
 import dev.demitasse.model.gguf.GgufMetadata;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 
 /**
@@ -22,15 +24,36 @@ public interface Family {
     /** config.json as transformers would save it, but for {@code torch_dtype}. */
     ObjectNode write(ModelConfig config);
 
-    /** The names of its tensors. */
-    TensorNames names();
+    /** Where its tensors stand in files. */
+    TensorNames names(ModelConfig config);
 
-    /** The {@code general.architecture} of its GGUF files, and the prefix of their keys. */
-    String ggufArchitecture();
+    /** How rotary pairs stand in Hugging Face checkpoints. */
+    default Pairing pairing() {
+        return Pairing.HALVES;
+    }
 
-    /** Reads GGUF metadata. */
-    ModelConfig readGguf(GgufMetadata metadata);
+    /** Whether RMS norms' weights stand less 1 in Hugging Face checkpoints. */
+    default boolean unitOffset() {
+        return false;
+    }
 
-    /** GGUF metadata of the architecture: keys under {@link #ggufArchitecture}, Integer, Float or String values. */
-    Map<String, Object> writeGguf(ModelConfig config);
+    /** How rotary pairs stand in GGUF files. */
+    default Pairing ggufPairing() {
+        return pairing();
+    }
+
+    /** The {@code general.architecture} of its GGUF files and the prefix of their keys, where GGUF has the family. */
+    default Optional<String> ggufArchitecture() {
+        return Optional.empty();
+    }
+
+    /** Reads GGUF metadata of {@link #ggufArchitecture}. */
+    default ModelConfig readGguf(GgufMetadata metadata) {
+        throw new IllegalArgumentException(id() + " has no GGUF files");
+    }
+
+    /** GGUF metadata of the architecture: keys under {@link #ggufArchitecture}, Integer, Float, Boolean or String. */
+    default Map<String, Object> writeGguf(ModelConfig config) {
+        throw new IllegalArgumentException(id() + " has no GGUF files");
+    }
 }

@@ -1,17 +1,17 @@
 package dev.demitasse.model;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.demitasse.model.Positions.Pairing;
 import dev.demitasse.model.gguf.GgufMetadata;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 
-/** Mistral 7B and Danube (arXiv:2310.06825): Llama whose attention may see a sliding window only. */
+/**
+ * Mistral 7B and Danube (arXiv:2310.06825): Llama whose attention may see a sliding window only. llama.cpp runs these
+ * models as Llama, with full attention; it skips the key that tells the window.
+ */
 final class Mistral implements Family {
-    /** Beyond llama.cpp, which runs these models with full attention; it skips keys that it does not know. */
-    static final String SLIDING_WINDOW = "llama.attention.sliding_window";
-
-    private static final Llama LLAMA = new Llama();
-
     @Override
     public String id() {
         return "mistral";
@@ -23,43 +23,42 @@ final class Mistral implements Family {
     }
 
     @Override
-    public TensorNames names() {
-        return LLAMA.names();
+    public TensorNames names(ModelConfig config) {
+        return Llama.layout(config);
     }
 
     @Override
     public ModelConfig read(ConfigJson json) {
-        return Llama.read(this, json, Set.of(), json.size("sliding_window", Attention.FULL), false, 4096 * 32);
+        return Llama.near(this, json)
+                .attention(ConfigKeys.attention(json).withSlidingWindow(json.size("sliding_window", Attention.FULL)))
+                .maximumPositions(json.size("max_position_embeddings", 4096 * 32))
+                .build();
     }
 
     @Override
     public ObjectNode write(ModelConfig config) {
-        ObjectNode json = Llama.write(this, config);
+        ObjectNode json = ConfigKeys.write(config, Map.of());
         int window = config.attention().slidingWindow();
-        if (window == Attention.FULL) {
-            json.putNull("sliding_window");
-        } else {
-            json.put("sliding_window", window);
-        }
-        return json;
+        return window == Attention.FULL ? json.putNull("sliding_window") : json.put("sliding_window", window);
     }
 
     @Override
-    public String ggufArchitecture() {
-        return LLAMA.ggufArchitecture();
+    public Pairing ggufPairing() {
+        return Pairing.INTERLEAVED;
+    }
+
+    @Override
+    public Optional<String> ggufArchitecture() {
+        return Optional.of("llama");
     }
 
     @Override
     public ModelConfig readGguf(GgufMetadata metadata) {
-        return LLAMA.readGguf(metadata);
+        return new GgufKeys(this, metadata).config().build();
     }
 
     @Override
     public Map<String, Object> writeGguf(ModelConfig config) {
-        Map<String, Object> values = LLAMA.writeGguf(config);
-        if (config.attention().slidingWindow() != Attention.FULL) {
-            values.put(SLIDING_WINDOW, config.attention().slidingWindow());
-        }
-        return values;
+        return GgufKeys.write(config);
     }
 }

@@ -1,11 +1,48 @@
 package dev.demitasse.model;
 
-/** How positions enter attention. */
+import java.util.stream.IntStream;
+
+/** How positions enter a layer's attention; rows added to the embedding are {@link InputEmbedding#positions}. */
 public sealed interface Positions {
+    /** Attention sees no positions but by the order that its mask imposes. */
+    record None() implements Positions {}
+
+    /**
+     * A bias on scores that falls with the distance, by a slope of each head's own (Press et al., arXiv:2108.12409).
+     *
+     * @param maximumBias slopes go from 2^(−maximumBias / n) to 2^(−maximumBias), n the number of heads; 8 in all models
+     *     but some MPTs
+     * @param scaled whether the bias is multiplied by the attention's scale as scores are (Falcon)
+     */
+    record Alibi(double maximumBias, boolean scaled) implements Positions {
+        public Alibi {
+            if (!(maximumBias > 0) || Double.isInfinite(maximumBias)) {
+                throw new IllegalArgumentException("alibi bias " + maximumBias);
+            }
+        }
+
+        /**
+         * What a head's score loses for each position of distance, {@code [heads]}: a geometric sequence, for a number of
+         * heads n that is no power of two that of the next power, every second one first.
+         */
+        public double[] slopes(int heads) {
+            int power = Integer.highestOneBit(Math.max(1, 2 * heads - 1));
+            double[] all = IntStream.rangeClosed(1, power)
+                    .mapToDouble(i -> Math.pow(2, -i * maximumBias / power))
+                    .toArray();
+            if (power == heads) {
+                return all;
+            }
+            return IntStream.range(0, heads)
+                    .mapToDouble(i -> i < power / 2 ? all[2 * i + 1] : all[2 * (i - power / 2)])
+                    .toArray();
+        }
+    }
+
     /**
      * Rotary embedding (Su et al., arXiv:2104.09864): pairs of a query's or key's dimensions turn by position · frequency.
      *
-     * @param dimensions how many of a head's dimensions rotate; even
+     * @param dimensions how many of a head's dimensions rotate, the first; even
      * @param base the first frequency's base, {@code rope_theta}
      * @param scaling how frequencies are changed for contexts beyond the trained one
      * @param pairing which two dimensions form a pair
@@ -15,32 +52,37 @@ public sealed interface Positions {
             if (dimensions < 2 || dimensions % 2 != 0 || !(base > 0) || Double.isInfinite(base)) {
                 throw new IllegalArgumentException("rotary dimensions " + dimensions + ", base " + base);
             }
-            if (scaling instanceof RopeScaling.Factors list && list.factors().size() != dimensions / 2) {
-                throw new IllegalArgumentException("%d rotary dimensions, but %d frequency factors"
-                        .formatted(dimensions, list.factors().size()));
-            }
+            scaling.requirePairs(dimensions / 2);
         }
 
-        /** Angle per position of each pair, {@code [dimensions / 2]}, scaling applied. */
-        public double[] frequencies() {
-            double[] frequencies = new double[dimensions / 2];
-            for (int pair = 0; pair < frequencies.length; pair++) {
-                frequencies[pair] = scaling.scale(unscaled(pair), pair);
-            }
-            return frequencies;
+        /** Rotary positions without scaling, pairs as halves. */
+        public static Rotary of(int dimensions, double base) {
+            return new Rotary(dimensions, base, new RopeScaling.None(), Pairing.HALVES);
         }
 
-        /** What scaling divides the frequency of each pair by, {@code [dimensions / 2]}. */
-        public double[] factors() {
-            double[] factors = frequencies();
+        /**
+         * Angle per position of each pair, {@code [dimensions / 2]}, scaling applied.
+         *
+         * @param length how long the sequence is, on which some scalings depend: see {@link RopeScaling#lengthClass}
+         */
+        public double[] frequencies(int length) {
+            return scaling.scale(unscaled(), base, length);
+        }
+
+        /** What scaling divides the frequency of each pair by, {@code [dimensions / 2]}, in sequences of {@code length}. */
+        public double[] factors(int length) {
+            double[] factors = frequencies(length);
+            double[] unscaled = unscaled();
             for (int pair = 0; pair < factors.length; pair++) {
-                factors[pair] = unscaled(pair) / factors[pair];
+                factors[pair] = unscaled[pair] / factors[pair];
             }
             return factors;
         }
 
-        private double unscaled(int pair) {
-            return Math.pow(base, -2.0 * pair / dimensions);
+        private double[] unscaled() {
+            return IntStream.range(0, dimensions / 2)
+                    .mapToDouble(pair -> Math.pow(base, -2.0 * pair / dimensions))
+                    .toArray();
         }
 
         public Rotary withScaling(RopeScaling other) {
@@ -52,11 +94,20 @@ public sealed interface Positions {
         }
     }
 
+    /** The same positions, rotary pairs formed as {@code pairing} says. */
+    default Positions paired(Pairing pairing) {
+        return switch (this) {
+            case Rotary rotary -> rotary.withPairing(pairing);
+            case None none -> none;
+            case Alibi alibi -> alibi;
+        };
+    }
+
     /** Which two dimensions of a head rotate together. */
     enum Pairing {
         /** i and i + dimensions/2, as Hugging Face checkpoints of Llama hold them. */
         HALVES,
-        /** 2i and 2i + 1, as GGUF files of Llama hold them: q and k rows permuted, the same function. */
+        /** 2i and 2i + 1, as GGUF files of Llama and checkpoints of GPT-J hold them: rows permuted, the same function. */
         INTERLEAVED
     }
 }

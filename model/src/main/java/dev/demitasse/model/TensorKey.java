@@ -5,11 +5,15 @@ package dev.demitasse.model;
  *
  * @param role what it does
  * @param part weight, bias, or the scales of an integer weight
- * @param layer the decoder layer from 0, or {@link #NO_LAYER}
+ * @param layer the layer from 0, or {@link #NO_LAYER}
+ * @param expert which of the layer's experts from 0, or {@link #NO_EXPERT}
  */
-public record TensorKey(Role role, Part part, int layer) {
-    /** The layer of a tensor that stands outside the decoder layers. */
+public record TensorKey(Role role, Part part, int layer, int expert) {
+    /** The layer of a tensor that stands outside the layers. */
     public static final int NO_LAYER = -1;
+
+    /** The expert of a tensor that belongs to none. */
+    public static final int NO_EXPERT = -1;
 
     /** Which of a module's tensors. */
     public enum Part {
@@ -20,9 +24,13 @@ public record TensorKey(Role role, Part part, int layer) {
     }
 
     public TensorKey {
-        if (role.perLayer() != (layer >= 0)) {
-            throw new IllegalArgumentException(role + " with layer " + layer);
+        if (role.perLayer() != (layer >= 0) || role.perExpert() != (expert >= 0)) {
+            throw new IllegalArgumentException(role + " with layer " + layer + " and expert " + expert);
         }
+    }
+
+    public TensorKey(Role role, Part part, int layer) {
+        this(role, part, layer, NO_EXPERT);
     }
 
     public static TensorKey weight(Role role, int layer) {
@@ -37,8 +45,18 @@ public record TensorKey(Role role, Part part, int layer) {
         return new TensorKey(role, Part.BIAS, layer);
     }
 
+    /** A weight of one expert. */
+    public static TensorKey expert(Role role, int layer, int expert) {
+        return new TensorKey(role, Part.WEIGHT, layer, expert);
+    }
+
     /** The same module's other part. */
     public TensorKey part(Part other) {
-        return new TensorKey(role, other, layer);
+        return new TensorKey(role, other, layer, expert);
+    }
+
+    /** The same tensor of another layer. */
+    public TensorKey inLayer(int other) {
+        return role.perLayer() ? new TensorKey(role, part, other, expert) : this;
     }
 }

@@ -7,7 +7,6 @@ import dev.demitasse.infer.weights.WeightSource;
 import dev.demitasse.model.Checkpoint;
 import dev.demitasse.model.MalformedModelException;
 import dev.demitasse.model.ModelConfig;
-import dev.demitasse.model.Norm;
 import dev.demitasse.model.Role;
 import dev.demitasse.model.TensorKey;
 import dev.demitasse.model.progress.Progress;
@@ -115,9 +114,7 @@ final class ActivationImportance {
     /** Adds each channel's part of every token's mean square to {@code energy}. */
     private void addEnergy(float[] hidden, double[] energy) {
         int width = config.hiddenSize();
-        double epsilon = switch (config.norm()) {
-            case Norm.Rms rms -> rms.epsilon();
-        };
+        double epsilon = config.norm().epsilon();
         for (int token = 0; token < hidden.length / width; token++) {
             double squares = 0;
             for (int i = 0; i < width; i++) {

@@ -1,11 +1,7 @@
 package dev.demitasse.prune;
 
-import dev.demitasse.model.Attention;
 import dev.demitasse.model.Checkpoint;
 import dev.demitasse.model.ModelConfig;
-import dev.demitasse.model.Positions;
-import dev.demitasse.model.Positions.Pairing;
-import dev.demitasse.model.Positions.Rotary;
 import dev.demitasse.model.Role;
 import dev.demitasse.model.Tensor;
 import dev.demitasse.model.TensorKey;
@@ -36,8 +32,7 @@ final class Cutting {
     Tensor cut(TensorKey key, Arena arena) {
         Role role = key.role();
         int kept = key.layer();
-        TensorKey whole =
-                role.perLayer() ? new TensorKey(role, key.part(), selection.layers()[kept]) : key;
+        TensorKey whole = role.perLayer() ? key.inLayer(selection.layers()[kept]) : key;
         Tensor tensor = source.tensor(whole);
         if (!role.matrix()) {
             return vector(tensor, selection.channels(), normScale(whole), arena);
@@ -83,13 +78,12 @@ final class Cutting {
         ModelConfig config = source.config();
         return switch (role) {
             case EMBEDDING, HEAD -> all(config.vocabularySize());
-            case QUERY -> headRows(selection.groups()[kept], config.attention().groupSize(), true);
-            case KEY -> headRows(selection.groups()[kept], 1, true);
-            case VALUE -> headRows(selection.groups()[kept], 1, false);
+            case QUERY -> headRows(selection.groups()[kept], config.attention().groupSize());
+            case KEY -> headRows(selection.groups()[kept], 1);
+            case VALUE -> headRows(selection.groups()[kept], 1);
             case GATE, UP -> selection.neurons()[kept];
             case ATTENTION_OUTPUT, DOWN -> selection.channels();
-            case ATTENTION_NORM, FEED_FORWARD_NORM, FINAL_NORM ->
-                throw new IllegalArgumentException(role + " is a vector");
+            default -> throw new IllegalArgumentException("pruning knows no " + role);
         };
     }
 
@@ -97,41 +91,21 @@ final class Cutting {
         return switch (role) {
             case EMBEDDING, HEAD, QUERY, KEY, VALUE, GATE, UP -> selection.channels();
             case ATTENTION_OUTPUT ->
-                headRows(selection.groups()[kept], source.config().attention().groupSize(), false);
+                headRows(selection.groups()[kept], source.config().attention().groupSize());
             case DOWN -> selection.neurons()[kept];
-            case ATTENTION_NORM, FEED_FORWARD_NORM, FINAL_NORM ->
-                throw new IllegalArgumentException(role + " is a vector");
+            default -> throw new IllegalArgumentException("pruning knows no " + role);
         };
     }
 
-    /** Source rows of the heads of {@code groups}, {@code perGroup} to each, in Hugging Face order. */
-    private int[] headRows(int[] groups, int perGroup, boolean rotates) {
-        Attention attention = source.config().attention();
-        int width = attention.headDimension();
-        int[] order = rotates ? rotaryOrder(source.config().positions(), width) : all(width);
+    /** Source rows of the heads of {@code groups}, {@code perGroup} to each. */
+    private int[] headRows(int[] groups, int perGroup) {
+        int width = source.config().attention().headDimension();
         int[] rows = new int[groups.length * perGroup * width];
         for (int i = 0; i < rows.length; i++) {
             int head = groups[i / width / perGroup] * perGroup + i / width % perGroup;
-            rows[i] = head * width + order[i % width];
+            rows[i] = head * width + i % width;
         }
         return rows;
-    }
-
-    /** Where row i of a Hugging Face head stands in the source's head: GGUF files of Llama interleave rotary pairs. */
-    static int[] rotaryOrder(Positions positions, int width) {
-        int[] order = all(width);
-        switch (positions) {
-            case Rotary rotary -> {
-                if (rotary.pairing() == Pairing.INTERLEAVED) {
-                    int pairs = rotary.dimensions() / 2;
-                    for (int pair = 0; pair < pairs; pair++) {
-                        order[pair] = 2 * pair;
-                        order[pairs + pair] = 2 * pair + 1;
-                    }
-                }
-            }
-        }
-        return order;
     }
 
     private double normScale(TensorKey key) {

@@ -77,7 +77,7 @@ final class MagnitudeImportance {
                 squares[i] += (double) value * value;
             }
         }
-        if (source.config().hasBias(role)) {
+        if (source.config().hasBias(TensorKey.weight(role, layer))) {
             float[] bias = source.tensor(TensorKey.bias(role, layer)).toFloats();
             for (int i = 0; i < squares.length; i++) {
                 squares[i] += (double) bias[i] * bias[i];

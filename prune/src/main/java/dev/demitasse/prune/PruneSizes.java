@@ -3,9 +3,6 @@ package dev.demitasse.prune;
 import dev.demitasse.model.Attention;
 import dev.demitasse.model.InvalidRequestException;
 import dev.demitasse.model.ModelConfig;
-import dev.demitasse.model.Positions;
-import dev.demitasse.model.Positions.Pairing;
-import dev.demitasse.model.Positions.Rotary;
 import java.util.OptionalInt;
 
 /**
@@ -26,8 +23,7 @@ public final class PruneSizes {
     private PruneSizes() {}
 
     /**
-     * The configuration of {@code source} pruned by {@code options}. Rows of q and k are those of a Hugging Face
-     * checkpoint whatever the source's order is.
+     * The configuration of {@code source} pruned by {@code options}, its tensors in the source's form.
      *
      * @throws InvalidRequestException if nothing would be cut, or more kept than there is
      */
@@ -37,12 +33,12 @@ public final class PruneSizes {
         int hidden = width("hidden", source.hiddenSize(), options.hidden(), options);
         int groups = count("heads", attention.keyValueHeads(), options.heads());
         int layers = count("layers", source.layers(), options.layers());
-        ModelConfig pruned = source.withFeedForward(source.feedForward().withIntermediateSize(neurons))
+        ModelConfig pruned = source.withEachBlock(block -> block.withFeedForward(
+                                block.feedForward().withIntermediateSize(neurons))
+                        .withAttention(block.attention().withHeads(groups * attention.groupSize(), groups)))
                 .withHiddenSize(hidden)
-                .withAttention(attention.withHeads(groups * attention.groupSize(), groups))
-                .withLayers(layers)
-                .withPositions(halves(source.positions()));
-        if (pruned.equals(source.withPositions(pruned.positions()))) {
+                .withLayers(layers);
+        if (pruned.equals(source)) {
             throw new InvalidRequestException(
                     "prune", "nothing would be cut", "keep less of ffn, heads, layers or hidden");
         }
@@ -104,11 +100,5 @@ public final class PruneSizes {
                     "pruning only makes models smaller");
         }
         return count.count();
-    }
-
-    private static Positions halves(Positions positions) {
-        return switch (positions) {
-            case Rotary rotary -> new Rotary(rotary.dimensions(), rotary.base(), rotary.scaling(), Pairing.HALVES);
-        };
     }
 }

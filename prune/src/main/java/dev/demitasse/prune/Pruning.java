@@ -110,9 +110,7 @@ public final class Pruning {
     }
 
     private static TensorFormat formatOf(Checkpoint source, Selection selection, TensorKey key) {
-        TensorKey whole = key.role().perLayer()
-                ? new TensorKey(key.role(), key.part(), selection.layers()[key.layer()])
-                : key;
+        TensorKey whole = key.role().perLayer() ? key.inLayer(selection.layers()[key.layer()]) : key;
         return source.tensor(whole).format();
     }
 

@@ -56,19 +56,19 @@ final class RandomModel {
 
     /** Sets row {@code row} of a matrix, and of its bias if it has one, to zero. */
     void clearRow(Role role, int layer, int row) {
-        int columns = config.columns(role);
+        int columns = config.columns(TensorKey.weight(role, layer));
         float[] values = weight(TensorKey.weight(role, layer));
         Arrays.fill(values, row * columns, (row + 1) * columns, 0);
-        if (config.hasBias(role)) {
+        if (config.hasBias(TensorKey.weight(role, layer))) {
             weight(TensorKey.bias(role, layer))[row] = 0;
         }
     }
 
     /** Sets column {@code column} of a matrix to zero. */
     void clearColumn(TensorKey key, int column) {
-        int columns = config.columns(key.role());
+        int columns = config.columns(key);
         float[] values = weight(key);
-        for (int row = 0; row < config.rows(key.role()); row++) {
+        for (int row = 0; row < config.rows(key); row++) {
             values[row * columns + column] = 0;
         }
     }

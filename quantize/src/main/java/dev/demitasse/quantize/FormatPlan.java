@@ -3,7 +3,6 @@ package dev.demitasse.quantize;
 import dev.demitasse.model.ModelConfig;
 import dev.demitasse.model.Role;
 import dev.demitasse.model.TensorKey;
-import dev.demitasse.model.TensorKey.Part;
 import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.format.TensorFormat;
 import java.util.ArrayList;
@@ -25,7 +24,7 @@ final class FormatPlan {
 
     /** The format of {@code key}, a weight or bias. */
     TensorFormat of(TensorKey key) {
-        if (key.part() != Part.WEIGHT || !key.role().matrix()) {
+        if (!LayerOutcome.quantizes(key)) {
             return ScalarFormat.F32;
         }
         return fits(key) ? wanted(key.role()) : ScalarFormat.F16;
@@ -35,27 +34,25 @@ final class FormatPlan {
         return switch (role) {
             case EMBEDDING -> options.embedding().orElse(config.tiedHead() ? options.eightBits() : options.format());
             case HEAD -> options.head().orElse(options.eightBits());
-            case QUERY, KEY, VALUE, ATTENTION_OUTPUT, GATE, UP, DOWN -> options.format();
-            case ATTENTION_NORM, FEED_FORWARD_NORM, FINAL_NORM -> ScalarFormat.F32;
+            default -> role.projection() ? options.format() : ScalarFormat.F32;
         };
     }
 
     private boolean fits(TensorKey key) {
-        return wanted(key.role()).fits(config.columns(key.role()));
+        return wanted(key.role()).fits(config.columns(key));
     }
 
     /** One sentence for each kind of tensor that could not have the format it should have. */
     List<String> fallbacks() {
         List<String> sentences = new ArrayList<>();
-        for (Role role : Role.values()) {
-            boolean there = role.matrix() && !(role == Role.HEAD && config.tiedHead());
-            TensorKey key = new TensorKey(role, Part.WEIGHT, role.perLayer() ? 0 : TensorKey.NO_LAYER);
-            if (there && !fits(key)) {
-                TensorFormat wanted = wanted(role);
+        for (TensorKey key : config.tensors()) {
+            boolean first = key.layer() <= 0 && key.expert() <= 0;
+            if (first && LayerOutcome.quantizes(key) && !fits(key)) {
+                TensorFormat wanted = wanted(key.role());
                 sentences.add("%s has %,d columns, which blocks of %d do not fill: kept as f16 instead of %s"
                         .formatted(
-                                config.family().names().huggingFace(key).replace(".0.", ".*."),
-                                config.columns(role),
+                                config.name(key).replace(".0.", ".*."),
+                                config.columns(key),
                                 wanted.blockSize(),
                                 wanted.id()));
             }

@@ -125,7 +125,7 @@ final class GptqLayers implements LayerQuantizer {
 
         /** Of what the half's last projection sees; the exact stream goes through the half on the way. */
         private Moments innerMoments(Half half, Role role) {
-            int width = config.columns(role);
+            int width = config.columns(TensorKey.weight(role, layer));
             Hessian hessian = new Hessian(width);
             Optional<CrossMoment> drift = exact.map(states -> new CrossMoment(width, width));
             Optional<CrossMoment> residual = exact.map(states -> new CrossMoment(config.hiddenSize(), width));
@@ -147,7 +147,7 @@ final class GptqLayers implements LayerQuantizer {
 
         /** What {@code role} sees while {@code hidden} goes through the half. */
         private float[] inner(Half half, Role role, DecoderLayer through, float[] hidden) {
-            int width = config.columns(role);
+            int width = config.columns(TensorKey.weight(role, layer));
             float[] captured = new float[quantized.length() * width];
             half.run(config, through, hidden, quantized.length(), (seen, input, tokens, columns) -> {
                 if (seen == role) {

@@ -25,9 +25,9 @@ final class LayerOutcome {
         this.original = original;
     }
 
-    /** Whether {@code key} is a matrix, and not a norm or a bias. */
+    /** Whether {@code key} is a matrix that is rounded, and not a norm, a bias or a small table. */
     static boolean quantizes(TensorKey key) {
-        return key.part() == Part.WEIGHT && key.role().matrix();
+        return key.part() == Part.WEIGHT && key.role().quantized();
     }
 
     /** Takes up a finished matrix, begun at {@code start} of {@link System#nanoTime}. */
@@ -35,7 +35,7 @@ final class LayerOutcome {
         tensors.put(key, rounded.weight());
         rounded.scale().ifPresent(scale -> tensors.put(key.part(Part.SCALE), scale));
         reports.add(new TensorReport(
-                config.family().names().huggingFace(key),
+                config.name(key),
                 key.layer(),
                 rounded.weight().format().id(),
                 rounded.errorAgainst(original.tensor(key)),

@@ -96,9 +96,7 @@ public final class Quantization {
 
     /** Embedding and head are written before the layers, as the layers' calibration begins with them. */
     private List<TensorReport> inModelOrder() {
-        List<String> names = config.tensors().stream()
-                .map(config.family().names()::huggingFace)
-                .toList();
+        List<String> names = config.tensors().stream().map(config.names()::name).toList();
         return reports.stream()
                 .sorted(Comparator.comparingInt(report -> names.indexOf(report.name())))
                 .toList();
@@ -110,8 +108,7 @@ public final class Quantization {
             if (format instanceof BlockFormat || format == ScalarFormat.I8) {
                 throw new InvalidRequestException(
                         source.path(),
-                        "is quantized already: %s is %s"
-                                .formatted(config.family().names().huggingFace(key), format.id()),
+                        "is quantized already: %s is %s".formatted(config.name(key), format.id()),
                         "start from the float checkpoint it was made of");
             }
         }

@@ -71,7 +71,7 @@ public final class Decoder extends AbstractBlock {
         this.store = new ParameterStore(manager, false);
         for (TensorKey key : config.tensors()) {
             Parameter parameter = addParameter(Parameter.builder()
-                    .setName(config.family().names().huggingFace(key))
+                    .setName(config.name(key))
                     .setType(Parameter.Type.OTHER)
                     .optRequiresGrad(trained)
                     .build());
@@ -142,7 +142,8 @@ public final class Decoder extends AbstractBlock {
         }
 
         NDArray linear(NDArray x, Role role, int layer) {
-            @Nullable NDArray bias = config.hasBias(role) ? weight(TensorKey.bias(role, layer)) : null;
+            @Nullable
+            NDArray bias = config.hasBias(TensorKey.weight(role, layer)) ? weight(TensorKey.bias(role, layer)) : null;
             return x.getNDArrayInternal()
                     .linear(x, weight(TensorKey.weight(role, layer)), bias)
                     .head();
@@ -157,6 +158,7 @@ public final class Decoder extends AbstractBlock {
                                     .add(rms.epsilon())
                                     .pow(-0.5))
                             .mul(weight);
+                case Norm.Layer layered -> throw new IllegalArgumentException("layer norm");
             };
         }
 
@@ -198,6 +200,7 @@ public final class Decoder extends AbstractBlock {
             Activation activation = config.feedForward().activation();
             NDArray activated = switch (activation) {
                 case SILU -> gate.mul(gate.getNDArrayInternal().sigmoid());
+                case GELU, GELU_TANH, RELU -> throw new IllegalArgumentException("activation");
             };
             return linear(activated.mul(linear(x, Role.UP, layer)), Role.DOWN, layer);
         }

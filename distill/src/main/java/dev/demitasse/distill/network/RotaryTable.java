@@ -16,7 +16,7 @@ record RotaryTable(NDArray cosine, NDArray sine, int rotated, int headDimension)
 
     /** @param scale multiplies the result: a query's 1/√headDimension comes at no cost this way */
     static RotaryTable create(NDManager manager, Rotary rotary, int headDimension, int tokens, double scale) {
-        double[] frequencies = rotary.frequencies();
+        double[] frequencies = rotary.frequencies(tokens);
         int half = frequencies.length;
         float[] cosine = new float[tokens * headDimension];
         float[] sine = new float[tokens * headDimension];

@@ -3,18 +3,17 @@ package dev.demitasse.distill.network;
 import dev.demitasse.model.Checkpoint;
 import dev.demitasse.model.ModelConfig;
 import dev.demitasse.model.Positions.Pairing;
-import dev.demitasse.model.Positions.Rotary;
-import dev.demitasse.model.RotaryRows;
 import dev.demitasse.model.Tensor;
+import dev.demitasse.model.TensorForm;
 import dev.demitasse.model.TensorKey;
 import dev.demitasse.model.TensorKey.Part;
 import dev.demitasse.model.format.ScalarFormat;
 import java.util.function.Function;
 
 /**
- * A model's weights as the trainer reads them: floats, with rotary pairs in halves.
+ * A model's weights as the trainer reads them: floats, with rotary pairs in halves and norm weights whole.
  *
- * @param config with {@link Pairing#HALVES}, whatever the file had
+ * @param config with {@link Pairing#HALVES} and no offset of norms, whatever the file had
  * @param tensor gives each of {@link ModelConfig#tensors}
  */
 public record SourceWeights(ModelConfig config, Function<TensorKey, Tensor> tensor) {
@@ -22,13 +21,8 @@ public record SourceWeights(ModelConfig config, Function<TensorKey, Tensor> tens
     /** Views of {@code checkpoint}'s tensors; it must stay open as long as they are read. */
     public static SourceWeights of(Checkpoint checkpoint) {
         ModelConfig config = checkpoint.config();
-        ModelConfig halves = switch (config.positions()) {
-            case Rotary rotary -> config.withPositions(rotary.withPairing(Pairing.HALVES));
-        };
-        return new SourceWeights(halves, key -> {
-            Tensor tensor = floats(checkpoint, key);
-            return RotaryRows.rotate(key.role()) ? RotaryRows.inOrder(tensor, config, Pairing.HALVES) : tensor;
-        });
+        ModelConfig plain = config.inForm(Pairing.HALVES, false);
+        return new SourceWeights(plain, key -> TensorForm.convert(floats(checkpoint, key), key, config, plain));
     }
 
     /** The tensor itself, or, of an INT8 weight, code · scale of its row. */

@@ -51,7 +51,7 @@ class GradientTest {
             assertThat(expected.path("gradients"))
                     .hasSameSizeAs(decoder.weights().keySet());
             for (Map.Entry<TensorKey, NDArray> weight : decoder.weights().entrySet()) {
-                String name = weights.config().family().names().huggingFace(weight.getKey());
+                String name = weights.config().name(weight.getKey());
                 check(
                         name,
                         expected.path("gradients").path(name),

@@ -4,13 +4,16 @@ import dev.demitasse.export.ExportReport;
 import dev.demitasse.export.gguf.GgufWriter.Slot;
 import dev.demitasse.export.weights.SourceTensor;
 import dev.demitasse.model.Checkpoint;
+import dev.demitasse.model.InvalidRequestException;
 import dev.demitasse.model.ModelConfig;
-import dev.demitasse.model.Positions.Pairing;
+import dev.demitasse.model.Piece;
+import dev.demitasse.model.Pieces;
 import dev.demitasse.model.Positions.Rotary;
 import dev.demitasse.model.RopeScaling;
 import dev.demitasse.model.Tensor;
 import dev.demitasse.model.TensorKey;
 import dev.demitasse.model.TensorKey.Part;
+import dev.demitasse.model.TensorNames;
 import dev.demitasse.model.format.BlockFormat;
 import dev.demitasse.model.format.Q4_0;
 import dev.demitasse.model.format.Q8_0;
@@ -27,6 +30,8 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
 
 /**
  * Writes a checkpoint as a GGUF file that llama.cpp runs. Tensors stored in the wanted format are copied byte for byte;
@@ -40,12 +45,14 @@ public final class GgufExport {
     private final ModelConfig config;
     private final GgufOptions options;
     private final ExportReport.Builder report = new ExportReport.Builder();
-    private final Map<TensorKey, Slot> slots = new LinkedHashMap<>();
+    private final TensorNames names;
+    private final Map<String, Slot> slots = new LinkedHashMap<>();
 
     private GgufExport(Checkpoint source, GgufOptions options) {
         this.source = source;
         this.config = source.config();
         this.options = options;
+        this.names = config.names();
     }
 
     /**
@@ -55,38 +62,50 @@ public final class GgufExport {
      */
     public static ExportReport write(Checkpoint source, GgufOptions options, Path file, Progress progress)
             throws IOException {
+        if (source.config().family().ggufArchitecture().isEmpty()) {
+            throw new InvalidRequestException(
+                    source.path(),
+                    "is of the family %s, which llama.cpp and so GGUF does not have"
+                            .formatted(source.config().family().id()),
+                    "export it to ONNX");
+        }
         return new GgufExport(source, options).write(file, progress);
     }
 
     private ExportReport write(Path file, Progress progress) throws IOException {
-        for (TensorKey key : config.tensors()) {
-            slots.put(key, new Slot(format(key), config.shape(key)));
+        List<TensorKey> keys = config.tensors();
+        for (TensorKey key : keys) {
+            TensorFormat format = format(key);
+            for (Piece piece : names.gguf(key)) {
+                Slot slot = new Slot(format, piece.shape());
+                slots.merge(piece.name(), slot, GgufExport::common);
+            }
         }
-        Map<String, Slot> named = new LinkedHashMap<>();
-        slots.forEach((key, slot) -> named.put(name(key), slot));
-        float[] factors = frequencyFactors();
-        if (factors.length > 0) {
-            named.put(GgufCheckpoint.FREQUENCY_FACTORS, new Slot(ScalarFormat.F32, new long[] {factors.length}));
-        }
-        progress.begin("writing GGUF", slots.size(), "tensors");
-        try (GgufWriter writer = GgufWriter.create(file, metadata(file), named)) {
-            for (Map.Entry<TensorKey, Slot> slot : slots.entrySet()) {
-                write(writer, slot.getKey(), slot.getValue().format());
+        factors().forEach((name, factors) -> slots.put(name, new Slot(ScalarFormat.F32, new long[] {factors.length})));
+        progress.begin("writing GGUF", keys.size(), "tensors");
+        try (GgufWriter writer = GgufWriter.create(file, metadata(file), slots)) {
+            for (TensorKey key : keys) {
+                write(writer, key);
                 progress.advance(1);
             }
-            if (factors.length > 0) {
-                Tensor tensor = Tensor.ofFloats(GgufCheckpoint.FREQUENCY_FACTORS, factors, factors.length);
+            for (Map.Entry<String, float[]> factors : factors().entrySet()) {
+                Tensor tensor = Tensor.ofFloats(factors.getKey(), factors.getValue(), factors.getValue().length);
                 writer.write(tensor.name(), 0, tensor.data());
             }
             writer.commit();
         }
         progress.end();
-        named.forEach((name, slot) -> report.stored(name, slot.format().id()));
+        slots.forEach((name, slot) -> report.stored(name, slot.format().id()));
         return report.build(List.of(file.toAbsolutePath()), Files.size(file));
     }
 
+    /** One tensor that holds several of the model's has one format. */
+    private static Slot common(Slot one, Slot other) {
+        return one.format().equals(other.format()) ? one : new Slot(ScalarFormat.F16, one.shape());
+    }
+
     private String name(TensorKey key) {
-        return config.family().names().gguf(key);
+        return names.gguf(key).getFirst().name();
     }
 
     /** What the tensor is stored as; notes where that is not what was asked. */
@@ -100,13 +119,13 @@ public final class GgufExport {
             report.changed(name(key), stored.id(), stored.id(), "kept, as it was quantized into this format already");
             return stored;
         }
-        if (!wanted.fits(config.columns(key.role()))) {
+        if (!wanted.fits(config.columns(key))) {
             report.changed(
                     name(key),
                     stored.id(),
                     ScalarFormat.F16.id(),
                     "%d columns are no whole %s blocks of %d"
-                            .formatted(config.columns(key.role()), wanted.id(), wanted.blockSize()));
+                            .formatted(config.columns(key), wanted.id(), wanted.blockSize()));
             return ScalarFormat.F16;
         }
         if (stored == ScalarFormat.I8) {
@@ -128,36 +147,65 @@ public final class GgufExport {
         };
     }
 
-    private void write(GgufWriter writer, TensorKey key, TensorFormat format) throws IOException {
-        SourceTensor tensor = SourceTensor.of(source, key, Pairing.INTERLEAVED);
-        long rowBytes = format.bytes(tensor.columns());
-        int rowsAtATime = Math.clamp(CHUNK_BYTES / rowBytes, 1, tensor.rows());
-        MemorySegment chunk = MemorySegment.ofArray(new byte[Math.toIntExact(rowsAtATime * rowBytes)]);
-        float[] row = new float[tensor.columns()];
-        for (int from = 0; from < tensor.rows(); from += rowsAtATime) {
-            int count = Math.min(rowsAtATime, tensor.rows() - from);
-            for (int i = 0; i < count; i++) {
-                if (tensor.format().equals(format)) {
-                    MemorySegment.copy(tensor.rowBytes(from + i), 0, chunk, i * rowBytes, rowBytes);
-                } else {
-                    tensor.readRow(from + i, row);
-                    format.encode(row, 0, row.length, chunk, i * rowBytes);
-                }
+    private void write(GgufWriter writer, TensorKey key) throws IOException {
+        SourceTensor tensor = SourceTensor.of(source, key, config.ggufForm());
+        List<Piece> pieces = names.gguf(key);
+        if (!key.role().matrix() || key.part() == Part.BIAS) {
+            Tensor vector = Tensor.ofFloats(name(key), tensor.vector(), tensor.shape());
+            Pieces.scatter(vector, pieces, writer::write);
+            return;
+        }
+        for (Piece piece : pieces) {
+            for (long run = 0; run < piece.count(); run++) {
+                int from = Math.toIntExact(piece.at() + run * piece.run());
+                long to = piece.start() + run * piece.stride();
+                writeRows(writer, tensor, from, Math.toIntExact(piece.run()), piece.name(), to);
             }
-            writer.write(name(key), from * rowBytes, chunk.asSlice(0, count * rowBytes));
         }
     }
 
-    /** Scalings that llama.cpp has no metadata for are divisors of the frequencies. */
-    private float[] frequencyFactors() {
+    /** Rows {@code from} on of {@code tensor} to the file's tensor {@code name} from its row {@code to}. */
+    private void writeRows(GgufWriter writer, SourceTensor tensor, int from, int rows, String name, long to)
+            throws IOException {
+        TensorFormat format = Optional.ofNullable(slots.get(name)).orElseThrow().format();
+        long rowBytes = format.bytes(tensor.columns());
+        int rowsAtATime = Math.clamp(CHUNK_BYTES / rowBytes, 1, rows);
+        MemorySegment chunk = MemorySegment.ofArray(new byte[Math.toIntExact(rowsAtATime * rowBytes)]);
+        float[] row = new float[tensor.columns()];
+        for (int done = 0; done < rows; done += rowsAtATime) {
+            int count = Math.min(rowsAtATime, rows - done);
+            for (int i = 0; i < count; i++) {
+                if (tensor.format().equals(format)) {
+                    MemorySegment.copy(tensor.rowBytes(from + done + i), 0, chunk, i * rowBytes, rowBytes);
+                } else {
+                    tensor.readRow(from + done + i, row);
+                    format.encode(row, 0, row.length, chunk, i * rowBytes);
+                }
+            }
+            writer.write(name, (to + done) * rowBytes, chunk.asSlice(0, count * rowBytes));
+        }
+    }
+
+    /** Divisors of the rotary frequencies, of scalings that llama.cpp has no metadata for, by the tensors they stand in. */
+    private Map<String, float[]> factors() {
         if (!(config.positions() instanceof Rotary rotary)) {
-            return new float[0];
+            return Map.of();
         }
         return switch (rotary.scaling()) {
-            case RopeScaling.None none -> new float[0];
-            case RopeScaling.Linear linear -> new float[0];
-            case RopeScaling.Llama3 llama3 -> floats(rotary.factors());
-            case RopeScaling.Factors list -> floats(rotary.factors());
+            case RopeScaling.None none -> Map.of();
+            case RopeScaling.Linear linear -> Map.of();
+            case RopeScaling.Yarn yarn -> Map.of();
+            case RopeScaling.Llama3 llama3 -> Map.of(GgufCheckpoint.FREQUENCY_FACTORS, floats(rotary.factors(1)));
+            case RopeScaling.Factors list -> Map.of(GgufCheckpoint.FREQUENCY_FACTORS, floats(rotary.factors(1)));
+            case RopeScaling.LongRope rope ->
+                new TreeMap<>(Map.of(
+                        GgufCheckpoint.SHORT_FACTORS, floats(rotary.factors(1)),
+                        GgufCheckpoint.LONG_FACTORS, floats(rotary.factors(Integer.MAX_VALUE))));
+            case RopeScaling.Dynamic dynamic -> {
+                report.note("GGUF has no dynamic rope scaling: past %,d positions the file's model differs"
+                        .formatted(dynamic.originalMaximumPositions()));
+                yield Map.of();
+            }
         };
     }
 
@@ -171,7 +219,7 @@ public final class GgufExport {
 
     private Map<String, Object> metadata(Path file) {
         Map<String, Object> metadata = new LinkedHashMap<>();
-        metadata.put("general.architecture", config.family().ggufArchitecture());
+        metadata.put("general.architecture", config.family().ggufArchitecture().orElseThrow());
         metadata.put("general.name", options.name().orElseGet(() -> baseName(source.path(), file)));
         metadata.put("general.alignment", GgufWriter.ALIGNMENT);
         metadata.put("general.quantization_version", QUANTIZATION_VERSION);

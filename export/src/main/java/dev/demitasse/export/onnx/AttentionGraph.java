@@ -5,6 +5,7 @@ import static dev.demitasse.export.onnx.GraphBuilder.attribute;
 import ai.onnx.proto.OnnxMl.TensorProto.DataType;
 import dev.demitasse.model.Attention;
 import dev.demitasse.model.ModelConfig;
+import dev.demitasse.model.Positions;
 import dev.demitasse.model.Positions.Rotary;
 import dev.demitasse.model.onnx.OnnxNames;
 import java.util.Collections;
@@ -32,6 +33,8 @@ final class AttentionGraph {
         this.attention = config.attention();
         this.rotary = switch (config.positions()) {
             case Rotary positions -> positions;
+            case Positions.None none -> throw new IllegalArgumentException("no positions");
+            case Positions.Alibi alibi -> throw new IllegalArgumentException("alibi");
         };
         this.mask = mask();
         String angles = angles();
@@ -41,7 +44,7 @@ final class AttentionGraph {
 
     /** position · frequency, {@code [B, S, 1, dimensions / 2]}. */
     private String angles() {
-        double[] exact = rotary.frequencies();
+        double[] exact = rotary.frequencies(1);
         float[] frequencies = new float[exact.length];
         for (int i = 0; i < exact.length; i++) {
             frequencies[i] = (float) exact[i];

@@ -94,6 +94,7 @@ final class DecoderGraph {
         String up = linear.apply(scope + "/up", input, TensorKey.weight(Role.UP, layer));
         String active = switch (config.feedForward().activation()) {
             case SILU -> graph.node(scope, "Mul", gate, graph.node(scope, "Sigmoid", gate));
+            case GELU, GELU_TANH, RELU -> throw new IllegalArgumentException("activation");
         };
         String product = graph.node(scope, "Mul", active, up);
         String down = scope + "/down";
@@ -110,6 +111,7 @@ final class DecoderGraph {
                 String normed = graph.node(scope, "Div", value, graph.node(scope, "Sqrt", shifted));
                 yield graph.node(scope, "Mul", normed, weights.vector(key.part(Part.WEIGHT)));
             }
+            case Norm.Layer layer -> throw new IllegalArgumentException("layer norm");
         };
     }
 }

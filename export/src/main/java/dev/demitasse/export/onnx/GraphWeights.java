@@ -5,7 +5,6 @@ import dev.demitasse.export.ExportReport;
 import dev.demitasse.export.weights.SourceTensor;
 import dev.demitasse.model.Checkpoint;
 import dev.demitasse.model.ModelConfig;
-import dev.demitasse.model.Positions.Pairing;
 import dev.demitasse.model.Tensor;
 import dev.demitasse.model.TensorKey;
 import dev.demitasse.model.TensorKey.Part;
@@ -76,10 +75,10 @@ final class GraphWeights {
 
     /** Read when its bytes are wanted, since its rows may have to be copied into another order. */
     private SourceTensor tensor(TensorKey key) {
-        return SourceTensor.of(source, key, Pairing.HALVES);
+        return SourceTensor.of(source, key, config().huggingFaceForm());
     }
 
     private String name(TensorKey key) {
-        return config().family().names().huggingFace(key);
+        return config().name(key);
     }
 }

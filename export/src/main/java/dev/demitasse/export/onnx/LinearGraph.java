@@ -46,7 +46,7 @@ final class LinearGraph {
     /** The projection of {@code key}'s module. */
     String apply(String scope, Input input, TensorKey key) {
         String product = multiply(scope, input, key, weights.transposed(key));
-        return weights.config().hasBias(key.role())
+        return weights.config().hasBias(key)
                 ? graph.node(scope, "Add", product, weights.vector(key.part(Part.BIAS)))
                 : product;
     }

@@ -1,9 +1,9 @@
 package dev.demitasse.export.weights;
 
 import dev.demitasse.model.Checkpoint;
-import dev.demitasse.model.Positions.Pairing;
-import dev.demitasse.model.RotaryRows;
+import dev.demitasse.model.ModelConfig;
 import dev.demitasse.model.Tensor;
+import dev.demitasse.model.TensorForm;
 import dev.demitasse.model.TensorKey;
 import dev.demitasse.model.TensorKey.Part;
 import dev.demitasse.model.format.ScalarFormat;
@@ -24,18 +24,17 @@ public final class SourceTensor {
         this.scales = scales;
     }
 
-    /** The tensor of {@code key}; a query's or key's rows (or a bias's elements) lie as {@code pairing} has them. */
-    public static SourceTensor of(Checkpoint source, TensorKey key, Pairing pairing) {
-        Tensor tensor = ordered(source, key, pairing);
+    /** The tensor of {@code key}; in the form that {@code form} has it, {@link ModelConfig#ggufForm} or another. */
+    public static SourceTensor of(Checkpoint source, TensorKey key, ModelConfig form) {
+        Tensor tensor = ordered(source, key, form);
         Optional<float[]> scales = tensor.format() == ScalarFormat.I8
-                ? Optional.of(ordered(source, key.part(Part.SCALE), pairing).toFloats())
+                ? Optional.of(ordered(source, key.part(Part.SCALE), form).toFloats())
                 : Optional.empty();
         return new SourceTensor(tensor, scales);
     }
 
-    private static Tensor ordered(Checkpoint source, TensorKey key, Pairing pairing) {
-        Tensor tensor = source.tensor(key);
-        return RotaryRows.rotate(key.role()) ? RotaryRows.inOrder(tensor, source.config(), pairing) : tensor;
+    private static Tensor ordered(Checkpoint source, TensorKey key, ModelConfig form) {
+        return TensorForm.convert(source.tensor(key), key, source.config(), form);
     }
 
     public TensorFormat format() {

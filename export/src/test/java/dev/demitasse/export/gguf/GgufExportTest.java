@@ -7,11 +7,11 @@ import dev.demitasse.export.ExportReport;
 import dev.demitasse.export.ExportReport.Change;
 import dev.demitasse.export.Int8Checkpoints;
 import dev.demitasse.model.Checkpoint;
-import dev.demitasse.model.Positions.Pairing;
+import dev.demitasse.model.ModelConfig;
 import dev.demitasse.model.Positions.Rotary;
 import dev.demitasse.model.Role;
-import dev.demitasse.model.RotaryRows;
 import dev.demitasse.model.Tensor;
+import dev.demitasse.model.TensorForm;
 import dev.demitasse.model.TensorKey;
 import dev.demitasse.model.TensorKey.Part;
 import dev.demitasse.model.format.BlockFormat;
@@ -63,8 +63,8 @@ class GgufExportTest {
             assertThat(written.config().family().id())
                     .isEqualTo(original.config().family().id());
             Rotary expected = (Rotary) original.config().positions();
-            assertThat(((Rotary) written.config().positions()).frequencies())
-                    .containsExactly(expected.frequencies(), within(1e-7));
+            assertThat(((Rotary) written.config().positions()).frequencies(1))
+                    .containsExactly(expected.frequencies(1), within(1e-7));
             for (TensorKey key : original.config().tensors()) {
                 Tensor tensor = interleaved(original, key);
                 TensorFormat format =
@@ -215,9 +215,8 @@ class GgufExportTest {
 
     private static Tensor interleaved(Checkpoint checkpoint, TensorKey key) {
         Tensor tensor = checkpoint.tensor(key);
-        return RotaryRows.rotate(key.role())
-                ? RotaryRows.inOrder(tensor, checkpoint.config(), Pairing.INTERLEAVED)
-                : tensor;
+        ModelConfig config = checkpoint.config();
+        return TensorForm.convert(tensor, key, config, config.ggufForm());
     }
 
     private static void assertSameTensors(Path file, Path reference) throws Exception {

@@ -197,18 +197,10 @@ class LlamaCppTest {
     private static void writeTinyModel(Path folder, Tokenizer tokenizer, int vocabulary) throws Exception {
         try (Checkpoint base = Checkpoint.open(SharedData.require("golden/llama_tied"))) {
             ModelConfig config = base.config();
-            ModelConfig tiny = new ModelConfig(
-                    config.family(),
-                    vocabulary,
-                    config.hiddenSize(),
-                    1,
-                    config.attention(),
-                    config.feedForward(),
-                    config.norm(),
-                    config.positions(),
-                    config.maximumPositions(),
-                    true,
-                    new SpecialTokens(OptionalInt.empty(), List.of(), OptionalInt.empty()));
+            ModelConfig tiny = config.withVocabularySize(vocabulary)
+                    .withLayers(1)
+                    .withTiedHead(true)
+                    .withSpecialTokens(new SpecialTokens(OptionalInt.empty(), List.of(), OptionalInt.empty()));
             Random random = new Random(1);
             try (CheckpointWriter writer =
                     CheckpointWriter.create(folder, tiny, Optional.of(tokenizer), key -> ScalarFormat.F32)) {

@@ -67,7 +67,7 @@ class OnnxInt8Test {
         int width = checkpoint.config().hiddenSize();
         graph.input("x", DataType.FLOAT, "tokens", width);
         String product = linear.apply("/test", new LinearGraph.Input("/test", "x"), key);
-        graph.output(product, "y", DataType.FLOAT, "tokens", checkpoint.config().rows(key.role()));
+        graph.output(product, "y", DataType.FLOAT, "tokens", checkpoint.config().rows(key));
         Path file = folder.resolve("projection.onnx");
         ModelProto model = ModelProto.newBuilder()
                 .setIrVersion(8)

@@ -17,7 +17,7 @@ public sealed interface Linear permits FloatLinear, Int8Linear {
         TensorKey key = new TensorKey(role, Part.WEIGHT, layer);
         Tensor weight = source.tensor(key);
         Optional<Tensor> bias =
-                config.hasBias(role) ? Optional.of(source.tensor(key.part(Part.BIAS))) : Optional.empty();
+                config.hasBias(key) ? Optional.of(source.tensor(key.part(Part.BIAS))) : Optional.empty();
         return weight.format() == ScalarFormat.I8
                 ? Int8Linear.of(weight, source.tensor(key.part(Part.SCALE)), bias)
                 : of(weight, bias);

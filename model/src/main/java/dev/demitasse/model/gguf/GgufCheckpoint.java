@@ -3,8 +3,11 @@ package dev.demitasse.model.gguf;
 import dev.demitasse.model.Attention;
 import dev.demitasse.model.Checkpoint;
 import dev.demitasse.model.Families;
+import dev.demitasse.model.Head;
 import dev.demitasse.model.MalformedModelException;
 import dev.demitasse.model.ModelConfig;
+import dev.demitasse.model.Piece;
+import dev.demitasse.model.Pieces;
 import dev.demitasse.model.Positions.Rotary;
 import dev.demitasse.model.Role;
 import dev.demitasse.model.RopeScaling;
@@ -34,13 +37,20 @@ public final class GgufCheckpoint implements Checkpoint {
     /** Divisors of the rotary frequencies: how llama.cpp stores Llama 3.1's scaling. */
     public static final String FREQUENCY_FACTORS = "rope_freqs.weight";
 
+    /** Divisors of the rotary frequencies in sequences up to the original context, and in longer ones (LongRoPE). */
+    public static final String SHORT_FACTORS = "rope_factors_short.weight";
+
+    public static final String LONG_FACTORS = "rope_factors_long.weight";
+
     private final GgufFile file;
     private final ModelConfig config;
+    private final TensorNames names;
     private final OnDemand<Optional<Tokenizer>> tokenizer;
 
     private GgufCheckpoint(GgufFile file, ModelConfig config) {
         this.file = file;
         this.config = config;
+        this.names = config.names();
         this.tokenizer = new OnDemand<>(() -> GgufTokenizer.read(file.metadata()));
     }
 
@@ -63,37 +73,57 @@ public final class GgufCheckpoint implements Checkpoint {
 
     private static ModelConfig config(GgufFile file) {
         ModelConfig config = Families.read(file.metadata());
-        TensorNames names = config.family().names();
+        TensorNames names = config.names();
         Set<Role> biases = EnumSet.noneOf(Role.class);
-        for (Role role : Role.values()) {
-            if (role.projection() && file.tensors().containsKey(names.gguf(TensorKey.bias(role, 0)))) {
+        for (Role role : Attention.PROJECTIONS) {
+            if (exists(file, names, TensorKey.bias(role, 0))) {
                 biases.add(role);
             }
         }
-        Set<Role> feedForward = EnumSet.of(Role.GATE, Role.UP, Role.DOWN);
-        boolean feedForwardBias = biases.removeAll(feedForward);
-        Attention attention = config.attention().withBiases(biases);
-        boolean tied = !file.tensors().containsKey(names.gguf(TensorKey.weight(Role.HEAD)));
-        config = config.withAttention(attention)
-                .withFeedForward(config.feedForward().withBias(feedForwardBias))
-                .withTiedHead(tied);
-        if (file.tensors().containsKey(FREQUENCY_FACTORS) && config.positions() instanceof Rotary rotary) {
-            try {
-                return config.withPositions(rotary.withScaling(factors(file)));
-            } catch (IllegalArgumentException e) {
-                throw new MalformedModelException(
-                        file.path(), FREQUENCY_FACTORS + ": " + e.getMessage(), "the file was written wrongly", e);
-            }
+        boolean feedForwardBias =
+                config.feedForward().experts().isEmpty() && exists(file, names, TensorKey.bias(Role.DOWN, 0));
+        Head head = config.head()
+                .withTied(!exists(file, names, TensorKey.weight(Role.HEAD)))
+                .withBias(exists(file, names, TensorKey.weight(Role.HEAD).part(Part.BIAS)));
+        ModelConfig found = config.withHead(head)
+                .withEachBlock(block -> block.withAttention(block.attention().withBiases(biases))
+                        .withFeedForward(
+                                block.feedForward().experts().isPresent()
+                                        ? block.feedForward()
+                                        : block.feedForward().withBias(feedForwardBias)));
+        try {
+            return withFrequencyFactors(file, found);
+        } catch (IllegalArgumentException e) {
+            throw new MalformedModelException(
+                    file.path(), "rope factors: " + e.getMessage(), "the file was written wrongly", e);
+        }
+    }
+
+    private static boolean exists(GgufFile file, TensorNames names, TensorKey key) {
+        return names.gguf(key).stream().allMatch(piece -> file.tensors().containsKey(piece.name()));
+    }
+
+    private static ModelConfig withFrequencyFactors(GgufFile file, ModelConfig config) {
+        if (!(config.positions() instanceof Rotary rotary)) {
+            return config;
+        }
+        if (file.tensors().containsKey(FREQUENCY_FACTORS)) {
+            return config.withPositions(
+                    rotary.withScaling(new RopeScaling.Factors(doubles(file.tensor(FREQUENCY_FACTORS)))));
+        }
+        if (file.tensors().containsKey(LONG_FACTORS) && file.tensors().containsKey(SHORT_FACTORS)) {
+            return config.withPositions(rotary.withScaling(Families.longRope(
+                    file.metadata(), config, doubles(file.tensor(SHORT_FACTORS)), doubles(file.tensor(LONG_FACTORS)))));
         }
         return config;
     }
 
-    private static RopeScaling factors(GgufFile file) {
-        List<Double> factors = new ArrayList<>();
-        for (float factor : file.tensor(FREQUENCY_FACTORS).toFloats()) {
-            factors.add((double) factor);
+    private static List<Double> doubles(Tensor tensor) {
+        List<Double> values = new ArrayList<>();
+        for (float value : tensor.toFloats()) {
+            values.add((double) value);
         }
-        return new RopeScaling.Factors(factors);
+        return values;
     }
 
     /** The file itself: its metadata, and tensors by their GGUF names. */
@@ -113,20 +143,23 @@ public final class GgufCheckpoint implements Checkpoint {
 
     @Override
     public boolean has(TensorKey key) {
-        return key.part() != Part.SCALE
-                && file.tensors().containsKey(config.family().names().gguf(key));
+        return key.part() != Part.SCALE && config.has(key);
     }
 
     @Override
     public Tensor tensor(TensorKey key) {
-        if (key.role() == Role.HEAD && config.tiedHead()) {
-            return tensor(new TensorKey(Role.EMBEDDING, key.part(), key.layer()));
+        if (key.role() == Role.HEAD && key.part() == Part.WEIGHT && config.tiedHead()) {
+            return tensor(TensorKey.weight(Role.EMBEDDING));
         }
-        Tensor tensor = file.tensor(config.family().names().gguf(key));
-        long[] shape = config.shape(key);
-        if (!Arrays.equals(tensor.shape(), shape)) {
+        List<Piece> pieces = names.gguf(key);
+        return Pieces.gather(pieces.getFirst().name(), config.shape(key), pieces, this::stored);
+    }
+
+    private Tensor stored(Piece piece) {
+        Tensor tensor = file.tensor(piece.name());
+        if (!Arrays.equals(withoutOnes(tensor.shape()), withoutOnes(piece.shape()))) {
             throw malformed("tensor '%s' is %s, the metadata asks for %s"
-                    .formatted(tensor.name(), Arrays.toString(tensor.shape()), Arrays.toString(shape)));
+                    .formatted(tensor.name(), Arrays.toString(tensor.shape()), Arrays.toString(piece.shape())));
         }
         boolean weight = tensor.format() instanceof BlockFormat
                 || tensor.format() instanceof ScalarFormat scalar && scalar.floating();
@@ -135,6 +168,11 @@ public final class GgufCheckpoint implements Checkpoint {
                     .formatted(tensor.name(), tensor.format().id()));
         }
         return tensor;
+    }
+
+    /** GGUF leaves out, or not, outer dimensions of 1. */
+    private static long[] withoutOnes(long[] shape) {
+        return Arrays.stream(shape).filter(size -> size != 1).toArray();
     }
 
     private MalformedModelException malformed(String problem) {

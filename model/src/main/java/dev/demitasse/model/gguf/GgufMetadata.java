@@ -43,6 +43,20 @@ public record GgufMetadata(Path path, Map<String, Object> values) {
         throw malformed(key, "must be a whole number from 1 to 2147483647, is " + describe(value));
     }
 
+    /** A size that is one number for all layers or an array with one for each. */
+    public Optional<Integer> perLayer(String key, int layer) {
+        if (!(values.get(key) instanceof List<?> list)) {
+            return find(key);
+        }
+        if (layer < list.size()
+                && list.get(layer) instanceof Long number
+                && number >= 1
+                && number <= Integer.MAX_VALUE) {
+            return Optional.of(number.intValue());
+        }
+        throw malformed(key, "has no whole number above 0 for layer " + layer);
+    }
+
     public double number(String key, double otherwise) {
         double number = switch (values.get(key)) {
             case null -> otherwise;

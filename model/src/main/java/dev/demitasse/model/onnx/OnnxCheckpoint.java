@@ -10,6 +10,7 @@ import dev.demitasse.model.Role;
 import dev.demitasse.model.Tensor;
 import dev.demitasse.model.TensorKey;
 import dev.demitasse.model.TensorKey.Part;
+import dev.demitasse.model.TensorNames;
 import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.tokenizer.Tokenizer;
 import java.io.IOException;
@@ -31,12 +32,14 @@ import java.util.concurrent.ConcurrentHashMap;
 public final class OnnxCheckpoint implements Checkpoint {
     private final OnnxFile file;
     private final ModelConfig config;
+    private final TensorNames names;
     private final Optional<Tokenizer> tokenizer;
     private final Map<TensorKey, Tensor> turned = new ConcurrentHashMap<>();
 
     private OnnxCheckpoint(OnnxFile file, ModelConfig config, Optional<Tokenizer> tokenizer) {
         this.file = file;
         this.config = config;
+        this.names = config.names();
         this.tokenizer = tokenizer;
     }
 
@@ -95,7 +98,7 @@ public final class OnnxCheckpoint implements Checkpoint {
 
     @Override
     public Tensor tensor(TensorKey key) {
-        if (key.role() == Role.HEAD && config.tiedHead()) {
+        if (key.role() == Role.HEAD && key.part() != Part.BIAS && config.tiedHead()) {
             return tensor(new TensorKey(Role.EMBEDDING, key.part(), key.layer()));
         }
         Tensor tensor = stored(key);
@@ -125,11 +128,16 @@ public final class OnnxCheckpoint implements Checkpoint {
     }
 
     private static boolean transposed(TensorKey key) {
-        return key.part() == Part.WEIGHT && (key.role().projection() || key.role() == Role.HEAD);
+        return key.part() == Part.WEIGHT
+                && key.role().matrix()
+                && switch (key.role()) {
+                    case EMBEDDING, POSITION_EMBEDDING, TOKEN_TYPE_EMBEDDING -> false;
+                    default -> true;
+                };
     }
 
     private String name(TensorKey key) {
-        return config.family().names().huggingFace(key);
+        return names.name(key);
     }
 
     private MalformedModelException malformed(String problem) {

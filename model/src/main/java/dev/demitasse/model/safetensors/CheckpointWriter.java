@@ -4,12 +4,14 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.demitasse.model.ModelConfig;
-import dev.demitasse.model.Positions.Pairing;
+import dev.demitasse.model.Piece;
+import dev.demitasse.model.Pieces;
 import dev.demitasse.model.Role;
-import dev.demitasse.model.RotaryRows;
 import dev.demitasse.model.Tensor;
+import dev.demitasse.model.TensorForm;
 import dev.demitasse.model.TensorKey;
 import dev.demitasse.model.TensorKey.Part;
+import dev.demitasse.model.TensorNames;
 import dev.demitasse.model.files.AtomicFile;
 import dev.demitasse.model.format.BlockFormat;
 import dev.demitasse.model.format.ScalarFormat;
@@ -18,9 +20,14 @@ import dev.demitasse.model.safetensors.SafetensorsWriter.Slot;
 import dev.demitasse.model.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Function;
 
 /**
@@ -34,6 +41,7 @@ public final class CheckpointWriter implements AutoCloseable {
     private final ModelConfig config;
     private final Optional<Tokenizer> tokenizer;
     private final Map<TensorKey, TensorFormat> formats;
+    private final Map<TensorKey, List<Piece>> places;
     private final SafetensorsWriter weights;
 
     private CheckpointWriter(
@@ -41,18 +49,20 @@ public final class CheckpointWriter implements AutoCloseable {
             ModelConfig config,
             Optional<Tokenizer> tokenizer,
             Map<TensorKey, TensorFormat> formats,
+            Map<TensorKey, List<Piece>> places,
             SafetensorsWriter weights) {
         this.folder = folder;
         this.config = config;
         this.tokenizer = tokenizer;
         this.formats = formats;
+        this.places = places;
         this.weights = weights;
     }
 
     /**
      * @param folder is made if need be
-     * @param config of the tensors that will be written; where it pairs rotary dimensions as GGUF does, rows of q and k
-     *     are put into Hugging Face's order on the way
+     * @param config of the tensors that will be written; where they are in another form than a Hugging Face checkpoint of
+     *     the family has them, as those of a GGUF file, they are converted on the way
      * @param tokenizer is copied into the folder
      * @param format the format of each of {@link ModelConfig#tensors}; for {@link ScalarFormat#I8} a SCALE tensor is
      *     expected as well
@@ -68,21 +78,60 @@ public final class CheckpointWriter implements AutoCloseable {
                 formats.put(key.part(Part.SCALE), ScalarFormat.F32);
             }
         }
+        Map<TensorKey, List<Piece>> places = places(config.names(), config, formats);
         Map<String, Slot> slots = new LinkedHashMap<>();
-        formats.forEach((key, chosen) ->
-                slots.put(config.family().names().huggingFace(key), new Slot(chosen, config.shape(key))));
+        places.forEach((key, pieces) ->
+                pieces.forEach(piece -> slots.put(piece.name(), new Slot(formatOf(key, formats), piece.shape()))));
         return new CheckpointWriter(
                 folder,
                 config,
                 tokenizer,
                 formats,
+                places,
                 SafetensorsWriter.create(folder.resolve("model.safetensors"), slots, Map.of("format", "pt")));
+    }
+
+    /**
+     * Where the family has each tensor; but those that would share a tensor of several formats, or of blocks, stand
+     * alone under their {@link TensorNames#name}.
+     */
+    private static Map<TensorKey, List<Piece>> places(
+            TensorNames names, ModelConfig config, Map<TensorKey, TensorFormat> formats) {
+        Map<String, Set<TensorFormat>> mixed = new HashMap<>();
+        formats.forEach((key, format) -> {
+            if (key.part() != Part.SCALE) {
+                names.huggingFace(key)
+                        .forEach(piece -> mixed.computeIfAbsent(piece.name(), name -> new HashSet<>())
+                                .add(format));
+            }
+        });
+        Map<TensorKey, List<Piece>> places = new LinkedHashMap<>();
+        formats.forEach((key, format) -> {
+            boolean alone = key.part() == Part.SCALE
+                    || !(format instanceof ScalarFormat scalar && scalar.floating())
+                    || names.huggingFace(key).stream()
+                            .anyMatch(piece ->
+                                    mixed.getOrDefault(piece.name(), Set.of()).size() > 1);
+            places.put(
+                    key,
+                    alone ? List.of(Piece.whole(names.name(key), config.shape(key), false)) : names.huggingFace(key));
+        });
+        return places;
+    }
+
+    private static TensorFormat formatOf(TensorKey key, Map<TensorKey, TensorFormat> formats) {
+        return Optional.ofNullable(formats.get(key)).orElseThrow();
     }
 
     /** Writes a tensor, converted to its slot's format. */
     public void write(TensorKey key, Tensor tensor) throws IOException {
-        Tensor ordered = RotaryRows.rotate(key.role()) ? RotaryRows.inOrder(tensor, config, Pairing.HALVES) : tensor;
-        weights.write(config.family().names().huggingFace(key), ordered);
+        List<Piece> pieces = places.get(key);
+        if (pieces == null || !Arrays.equals(tensor.shape(), config.shape(key))) {
+            throw new IllegalArgumentException("no slot for " + key + " " + tensor);
+        }
+        Tensor converted = TensorForm.convert(tensor, key, config, config.huggingFaceForm())
+                .to(formatOf(key, formats));
+        Pieces.scatter(converted, pieces, weights::write);
     }
 
     /** Completes the folder; every tensor must have been written. */
@@ -99,7 +148,7 @@ public final class CheckpointWriter implements AutoCloseable {
 
     /** The type of what is not quantized, as transformers names it. */
     private String torchType() {
-        TensorFormat format = formats.get(TensorKey.weight(Role.FINAL_NORM));
+        TensorFormat format = formats.get(TensorKey.weight(Role.EMBEDDING));
         if (format == ScalarFormat.BF16) {
             return "bfloat16";
         }

@@ -6,10 +6,13 @@ import dev.demitasse.model.Families;
 import dev.demitasse.model.InvalidRequestException;
 import dev.demitasse.model.MalformedModelException;
 import dev.demitasse.model.ModelConfig;
+import dev.demitasse.model.Piece;
+import dev.demitasse.model.Pieces;
 import dev.demitasse.model.Role;
 import dev.demitasse.model.Tensor;
 import dev.demitasse.model.TensorKey;
 import dev.demitasse.model.TensorKey.Part;
+import dev.demitasse.model.TensorNames;
 import dev.demitasse.model.files.OnDemand;
 import dev.demitasse.model.files.TensorFile;
 import dev.demitasse.model.format.ScalarFormat;
@@ -39,6 +42,7 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
 
     private final Path folder;
     private final ModelConfig config;
+    private final TensorNames names;
     private final List<TensorFile> files;
     private final Map<String, Tensor> tensors;
     private final OnDemand<Optional<Tokenizer>> tokenizer;
@@ -46,6 +50,7 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
     private HuggingFaceCheckpoint(Path folder, ModelConfig config, List<TensorFile> files) {
         this.folder = folder;
         this.config = config;
+        this.names = config.names();
         this.files = files;
         this.tokenizer = new OnDemand<>(this::readTokenizer);
         this.tensors = new HashMap<>();
@@ -114,35 +119,59 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
 
     @Override
     public boolean has(TensorKey key) {
-        return tensors.containsKey(config.family().names().huggingFace(key));
+        return key.part() == Part.SCALE ? tensors.containsKey(names.name(key)) : config.has(key);
     }
 
     @Override
     public Tensor tensor(TensorKey key) {
-        if (key.role() == Role.HEAD && config.tiedHead()) {
+        if (key.role() == Role.HEAD && key.part() != Part.BIAS && config.tiedHead()) {
             return tensor(new TensorKey(Role.EMBEDDING, key.part(), key.layer()));
         }
-        String name = config.family().names().huggingFace(key);
-        Tensor tensor = tensors.get(name);
-        if (tensor == null) {
-            throw new MalformedModelException(
-                    folder, "has no tensor '" + name + "'", "fetch the checkpoint again, all its files");
+        String alone = names.name(key);
+        if (names.plain(key) || tensors.containsKey(alone)) {
+            return stored(Piece.whole(alone, config.shape(key), false), key);
         }
-        long[] shape = config.shape(key);
-        if (!Arrays.equals(tensor.shape(), shape)) {
+        return Pieces.gather(alone, config.shape(key), names.huggingFace(key), piece -> stored(piece, key));
+    }
+
+    private Tensor stored(Piece piece, TensorKey key) {
+        Tensor tensor = find(piece.name())
+                .orElseThrow(() -> new MalformedModelException(
+                        folder, "has no tensor '" + piece.name() + "'", "fetch the checkpoint again, all its files"));
+        if (!Arrays.equals(tensor.shape(), piece.shape())) {
             throw new MalformedModelException(
                     folder,
                     "tensor '%s' is %s, config.json asks for %s"
-                            .formatted(name, Arrays.toString(tensor.shape()), Arrays.toString(shape)),
+                            .formatted(piece.name(), Arrays.toString(tensor.shape()), Arrays.toString(piece.shape())),
                     "config.json and weights do not belong together");
         }
         if (tensor.format() instanceof ScalarFormat scalar && !scalar.floating() && !integerWeight(key, scalar)) {
             throw new MalformedModelException(
                     folder,
-                    "tensor '" + name + "' is " + scalar.id() + ", not a weight",
+                    "tensor '" + piece.name() + "' is " + scalar.id() + ", not a weight",
                     "a quantized checkpoint of another tool; start from the unquantized one");
         }
         return tensor;
+    }
+
+    /** The file's tensor, also where the file leaves out the family's prefix or speaks of gamma and beta. */
+    private Optional<Tensor> find(String name) {
+        String prefix = names.optionalPrefix();
+        String without = name.startsWith(prefix) ? name.substring(prefix.length()) : name;
+        for (String candidate : List.of(name, without)) {
+            for (String spelled : List.of(candidate, oldSpelling(candidate))) {
+                Tensor tensor = tensors.get(spelled);
+                if (tensor != null) {
+                    return Optional.of(tensor);
+                }
+            }
+        }
+        return Optional.empty();
+    }
+
+    /** Norms' tensors as the first BERT checkpoints call them. */
+    private static String oldSpelling(String name) {
+        return name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta");
     }
 
     private boolean integerWeight(TensorKey key, ScalarFormat format) {

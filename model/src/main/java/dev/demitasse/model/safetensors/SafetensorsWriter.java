@@ -44,6 +44,8 @@ public final class SafetensorsWriter implements AutoCloseable {
     private final AtomicFile file;
     private final Map<String, Slot> slots;
     private final Map<String, Long> offsets = new HashMap<>();
+    /** Bytes that are still to come, by tensor. */
+    private final Map<String, Long> missing = new HashMap<>();
 
     private SafetensorsWriter(AtomicFile file, Map<String, Slot> slots) {
         this.file = file;
@@ -87,6 +89,7 @@ public final class SafetensorsWriter implements AutoCloseable {
             Arrays.stream(shape).forEach(entry.putArray("shape")::add);
             entry.putArray("data_offsets").add(at).add(end);
             offsets.put(slot.getKey(), at);
+            missing.put(slot.getKey(), end - at);
             at = end;
         }
         byte[] json = new ObjectMapper().writeValueAsString(header).getBytes(StandardCharsets.UTF_8);
@@ -105,15 +108,30 @@ public final class SafetensorsWriter implements AutoCloseable {
         if (slot == null || !Arrays.equals(slot.shape, tensor.shape())) {
             throw new IllegalArgumentException("no slot for " + name + " " + tensor);
         }
-        MemorySegment data = tensor.to(slot.format).data();
-        Long offset = offsets.remove(name);
-        if (offset == null) {
-            throw new IllegalStateException("written twice: " + name);
+        write(name, 0, tensor.to(slot.format).data());
+    }
+
+    /** Writes {@code bytes} of the tensor {@code name}, in its slot's format, from its byte {@code from}. */
+    public void write(String name, long from, MemorySegment bytes) throws IOException {
+        Long offset = offsets.get(name);
+        long left = missing.getOrDefault(name, 0L) - bytes.byteSize();
+        if (offset == null || left < 0) {
+            throw new IllegalStateException("no slot for %s, or written twice".formatted(name));
         }
-        for (long at = 0; at < data.byteSize(); at += CHUNK) {
-            long size = Math.min(CHUNK, data.byteSize() - at);
-            writeAll(data.asSlice(at, size).asByteBuffer(), offset + at);
+        for (long at = 0; at < bytes.byteSize(); at += CHUNK) {
+            long size = Math.min(CHUNK, bytes.byteSize() - at);
+            writeAll(bytes.asSlice(at, size).asByteBuffer(), offset + from + at);
         }
+        missing.put(name, left);
+    }
+
+    /** What a tensor of the file will be. */
+    public Slot slot(String name) {
+        Slot slot = slots.get(name);
+        if (slot == null) {
+            throw new IllegalArgumentException("no slot for " + name);
+        }
+        return slot;
     }
 
     private void writeAll(ByteBuffer bytes, long position) throws IOException {
@@ -126,8 +144,9 @@ public final class SafetensorsWriter implements AutoCloseable {
 
     /** Puts the finished file in its place. */
     public void commit() throws IOException {
-        if (!offsets.isEmpty()) {
-            throw new IllegalStateException("tensors not written: " + offsets.keySet());
+        missing.values().removeIf(bytes -> bytes == 0);
+        if (!missing.isEmpty()) {
+            throw new IllegalStateException("tensors not written: " + missing.keySet());
         }
         file.commit();
     }

@@ -1,10 +1,8 @@
 package dev.demitasse.model.gguf;
 
 import dev.demitasse.model.ModelConfig;
-import dev.demitasse.model.Positions.Pairing;
-import dev.demitasse.model.Positions.Rotary;
-import dev.demitasse.model.RotaryRows;
 import dev.demitasse.model.Tensor;
+import dev.demitasse.model.TensorForm;
 import dev.demitasse.model.TensorKey;
 import dev.demitasse.model.reference.TinyModel;
 import java.io.ByteArrayOutputStream;
@@ -75,18 +73,14 @@ final class GgufBytes {
         file.put("tokenizer.ggml.eos_token_id", 2);
         file.put("tokenizer.ggml.add_bos_token", true);
         for (TensorKey key : config.tensors()) {
-            Tensor tensor = TinyModel.tensor(config, key);
-            if (RotaryRows.rotate(key.role())) {
-                tensor = RotaryRows.inOrder(tensor, config, Pairing.INTERLEAVED);
-            }
-            file.add(config.family().names().gguf(key), tensor);
+            Tensor tensor = TensorForm.convert(TinyModel.tensor(config, key), key, config, config.ggufForm());
+            file.add(config.names().gguf(key).getFirst().name(), tensor);
         }
         return file;
     }
 
     static ModelConfig tinyConfig() {
-        ModelConfig config = TinyModel.config();
-        return config.withPositions(((Rotary) config.positions()).withPairing(Pairing.INTERLEAVED));
+        return TinyModel.config().ggufForm();
     }
 
     void add(String name, Tensor tensor) {

@@ -138,7 +138,7 @@ class HostileGgufTest {
                 bad("2^31 - 1 layers", "layers", file -> file.put("llama.block_count", Integer.MAX_VALUE)),
                 bad("2^32 - 1 heads", "head_count", file -> file.put("llama.attention.head_count", -1)),
                 bad("3 key/value heads of 4", "heads", file -> file.put("llama.attention.head_count_kv", 3)),
-                bad("a list of heads", "array", file -> file.put("llama.attention.head_count", List.of(4, 4))),
+                bad("heads of too few layers", "layer 1", file -> file.put("llama.attention.head_count", List.of(4))),
                 bad(
                         "heads past 2^31",
                         "overflow",
@@ -153,7 +153,7 @@ class HostileGgufTest {
                         "finite",
                         file -> file.put("llama.attention.layer_norm_rms_epsilon", Float.NaN)),
                 bad("an infinite base", "finite", file -> file.put("llama.rope.freq_base", Double.POSITIVE_INFINITY)),
-                bad("an unknown scaling", "yarn", file -> file.put("llama.rope.scaling.type", "yarn")),
+                bad("an unknown scaling", "spline", file -> file.put("llama.rope.scaling.type", "spline")),
                 bad(
                         "scaling by 0",
                         "factor",
@@ -259,8 +259,8 @@ class HostileGgufTest {
         try (GgufCheckpoint checkpoint = GgufCheckpoint.open(write(file.toBytes()))) {
             var rotary =
                     (dev.demitasse.model.Positions.Rotary) checkpoint.config().positions();
-            assertThat(rotary.frequencies()).containsExactly(1.0, 0.1 / 2, 0.01 / 4, 0.001 / 8);
-            assertThat(rotary.factors()).containsExactly(1, 2, 4, 8);
+            assertThat(rotary.frequencies(1)).containsExactly(1.0, 0.1 / 2, 0.01 / 4, 0.001 / 8);
+            assertThat(rotary.factors(1)).containsExactly(1, 2, 4, 8);
         }
     }
 }

@@ -6,9 +6,6 @@ import dev.demitasse.model.FeedForward;
 import dev.demitasse.model.FeedForward.Activation;
 import dev.demitasse.model.ModelConfig;
 import dev.demitasse.model.Norm;
-import dev.demitasse.model.Positions.Pairing;
-import dev.demitasse.model.Positions.Rotary;
-import dev.demitasse.model.RopeScaling;
 import dev.demitasse.model.SpecialTokens;
 import dev.demitasse.model.Tensor;
 import dev.demitasse.model.TensorKey;
@@ -20,7 +17,6 @@ import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Random;
-import java.util.Set;
 import java.util.function.Function;
 
 /** A random Llama of a few thousand parameters whose rows fit blocks of 32. */
@@ -28,18 +24,16 @@ public final class TinyModel {
     private TinyModel() {}
 
     public static ModelConfig config() {
-        return new ModelConfig(
-                Families.named("llama"),
-                40,
-                32,
-                2,
-                new Attention(4, 2, 8, Set.of(), Attention.FULL),
-                new FeedForward(64, Activation.SILU, false),
-                new Norm.Rms(1e-5),
-                new Rotary(8, 10_000, new RopeScaling.None(), Pairing.HALVES),
-                128,
-                false,
-                new SpecialTokens(OptionalInt.of(1), List.of(2), OptionalInt.empty()));
+        return ModelConfig.of(Families.named("llama"))
+                .vocabularySize(40)
+                .hiddenSize(32)
+                .layers(2)
+                .attention(Attention.of(4, 2, 8))
+                .feedForward(FeedForward.gated(64, Activation.SILU))
+                .norm(new Norm.Rms(1e-5))
+                .maximumPositions(128)
+                .specialTokens(new SpecialTokens(OptionalInt.of(1), List.of(2), OptionalInt.empty()))
+                .build();
     }
 
     /** The same numbers for the same key. */
@@ -50,7 +44,7 @@ public final class TinyModel {
         for (int i = 0; i < values.length; i++) {
             values[i] = (float) random.nextGaussian();
         }
-        return Tensor.ofFloats(config.family().names().huggingFace(key), values, shape);
+        return Tensor.ofFloats(config.name(key), values, shape);
     }
 
     /** Writes a checkpoint folder of floating or block formats. */

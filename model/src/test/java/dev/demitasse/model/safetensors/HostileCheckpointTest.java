@@ -186,7 +186,7 @@ class HostileCheckpointTest {
         "rope_scaling, {}",
         "rope_scaling, '{\"rope_type\":\"linear\",\"factor\":0}'",
         "rope_scaling, '{\"rope_type\":\"llama3\"}'",
-        "rope_scaling, '{\"rope_type\":\"yarn\",\"factor\":2}'",
+        "rope_scaling, '{\"rope_type\":\"spline\",\"factor\":2}'",
         "rope_scaling, '{\"rope_type\":\"longrope\",\"short_factor\":[1],\"long_factor\":[1]}'",
     })
     void badConfigIsRefused(String key, String value) throws IOException {

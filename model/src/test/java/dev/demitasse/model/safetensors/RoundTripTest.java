@@ -6,14 +6,15 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.demitasse.model.Attention;
 import dev.demitasse.model.Checkpoint;
 import dev.demitasse.model.ModelConfig;
 import dev.demitasse.model.Positions.Pairing;
 import dev.demitasse.model.Positions.Rotary;
 import dev.demitasse.model.Role;
 import dev.demitasse.model.RopeScaling;
-import dev.demitasse.model.RotaryRows;
 import dev.demitasse.model.Tensor;
+import dev.demitasse.model.TensorForm;
 import dev.demitasse.model.TensorKey;
 import dev.demitasse.model.TensorKey.Part;
 import dev.demitasse.model.format.Q4_0;
@@ -206,8 +207,7 @@ class RoundTripTest {
                 CheckpointWriter.create(folder, interleaved, Optional.empty(), key -> ScalarFormat.F32)) {
             for (TensorKey key : config.tensors()) {
                 Tensor tensor = TinyModel.tensor(config, key);
-                boolean rotates = RotaryRows.rotate(key.role());
-                writer.write(key, rotates ? RotaryRows.inOrder(tensor, halves, Pairing.INTERLEAVED) : tensor);
+                writer.write(key, TensorForm.convert(tensor, key, halves, interleaved));
             }
             writer.commit();
         }
@@ -223,9 +223,10 @@ class RoundTripTest {
     @Test
     void rowOrderIsLlamaCpps() {
         ModelConfig config =
-                TinyModel.config().withPositions(new Rotary(8, 1e4, new RopeScaling.None(), Pairing.HALVES));
+                TinyModel.config().withAttention(Attention.of(2, 2, 8).withBiases(Attention.PROJECTIONS));
         Tensor bias = Tensor.ofFloats("b", new float[] {0, 1, 2, 3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 17}, 16);
-        assertThat(RotaryRows.inOrder(bias, config, Pairing.INTERLEAVED).toFloats())
+        assertThat(TensorForm.convert(bias, TensorKey.bias(Role.QUERY, 0), config, config.ggufForm())
+                        .toFloats())
                 .containsExactly(0, 4, 1, 5, 2, 6, 3, 7, 10, 14, 11, 15, 12, 16, 13, 17);
     }
 

@@ -3,6 +3,7 @@ package dev.demitasse.quantize.smooth;
 import dev.demitasse.infer.ActivationListener;
 import dev.demitasse.model.ModelConfig;
 import dev.demitasse.model.Role;
+import dev.demitasse.model.TensorKey;
 import java.util.EnumMap;
 import java.util.Map;
 
@@ -13,7 +14,7 @@ public final class ActivationRange implements ActivationListener {
     /** Nothing seen yet. */
     public ActivationRange(ModelConfig config) {
         for (Role role : new Role[] {Role.QUERY, Role.ATTENTION_OUTPUT, Role.GATE, Role.DOWN}) {
-            largest.put(role, new float[config.columns(role)]);
+            largest.put(role, new float[config.columns(TensorKey.weight(role, 0))]);
         }
     }
 

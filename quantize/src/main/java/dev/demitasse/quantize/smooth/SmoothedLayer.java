@@ -57,6 +57,7 @@ public final class SmoothedLayer {
         float[] factors = SmoothQuant.factors(range, largest, alpha);
         switch (config.norm()) {
             case Norm.Rms rms -> divide(weight(norm), factors);
+            case Norm.Layer layered -> throw new IllegalArgumentException("layer norm");
         }
         readers.forEach(role -> multiplyColumns(weight(role), factors));
     }
@@ -102,7 +103,7 @@ public final class SmoothedLayer {
                 weight.values()[row * weight.columns() + column] /= factors[row];
             }
         }
-        if (config.hasBias(role)) {
+        if (config.hasBias(TensorKey.weight(role, layer))) {
             divide(part(TensorKey.bias(role, layer)), factors);
         }
     }

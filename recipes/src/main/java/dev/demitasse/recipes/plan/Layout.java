@@ -62,8 +62,7 @@ record Layout(ModelConfig config, Map<TensorKey, TensorFormat> formats) {
             TensorFormat wanted = switch (key.role()) {
                 case EMBEDDING -> work.embedding().orElse(config.tiedHead() ? eightBits : work.format());
                 case HEAD -> work.head().orElse(eightBits);
-                case QUERY, KEY, VALUE, ATTENTION_OUTPUT, GATE, UP, DOWN -> work.format();
-                case ATTENTION_NORM, FEED_FORWARD_NORM, FINAL_NORM -> ScalarFormat.F32;
+                default -> key.role().projection() ? work.format() : ScalarFormat.F32;
             };
             chosen.put(key, matrix(key) ? fitting(key, wanted) : ScalarFormat.F32);
         }
@@ -94,19 +93,18 @@ record Layout(ModelConfig config, Map<TensorKey, TensorFormat> formats) {
     }
 
     private TensorFormat fitting(TensorKey key, TensorFormat wanted) {
-        return wanted.fits(config.columns(key.role())) ? wanted : ScalarFormat.F16;
+        return wanted.fits(config.columns(key)) ? wanted : ScalarFormat.F16;
     }
 
     private static boolean matrix(TensorKey key) {
-        return key.role().matrix() && key.part() == Part.WEIGHT;
+        return key.role().quantized() && key.part() == Part.WEIGHT;
     }
 
     /** Of a layer past the last, and so of one in a model with more layers, the first layer's. */
     private TensorFormat format(TensorKey key) {
         TensorFormat format = formats.get(key);
         if (format == null) {
-            format =
-                    formats.get(new TensorKey(key.role(), key.part(), key.role().perLayer() ? 0 : TensorKey.NO_LAYER));
+            format = formats.get(key.inLayer(0));
         }
         if (format == null) {
             throw new IllegalArgumentException("no format for " + key);
@@ -121,7 +119,7 @@ record Layout(ModelConfig config, Map<TensorKey, TensorFormat> formats) {
             TensorFormat format = format(key);
             bytes = Math.addExact(bytes, format.bytes(Tensor.elements(config.shape(key))));
             if (format == ScalarFormat.I8) {
-                bytes = Math.addExact(bytes, ScalarFormat.F32.bytes(config.rows(key.role())));
+                bytes = Math.addExact(bytes, ScalarFormat.F32.bytes(config.rows(key)));
             }
         }
         return bytes;
@@ -129,7 +127,11 @@ record Layout(ModelConfig config, Map<TensorKey, TensorFormat> formats) {
 
     /** The format of most parameters of the layers' projections, by the name recipes have for it. */
     String formatName() {
-        return format(TensorKey.weight(Role.DOWN, 0)).weightName();
+        TensorKey down = config.layerTensors(0).stream()
+                .filter(key -> key.role() == Role.DOWN || key.role() == Role.EXPERT_DOWN)
+                .findFirst()
+                .orElseThrow();
+        return format(down).weightName();
     }
 
     /** Whether all weights are floating-point numbers. */

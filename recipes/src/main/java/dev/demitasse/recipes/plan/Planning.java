@@ -2,8 +2,8 @@ package dev.demitasse.recipes.plan;
 
 import dev.demitasse.model.InvalidRequestException;
 import dev.demitasse.model.ModelConfig;
-import dev.demitasse.model.Role;
 import dev.demitasse.model.TensorKey;
+import dev.demitasse.model.TensorKey.Part;
 import dev.demitasse.model.format.TensorFormat;
 import dev.demitasse.prune.PruneSizes;
 import dev.demitasse.recipes.language.Data;
@@ -178,14 +178,12 @@ final class Planning {
             return List.of();
         }
         List<String> notes = new ArrayList<>();
-        for (Role role : Role.values()) {
+        for (TensorKey key : result.config().layerTensors(0)) {
             TensorFormat wanted = quantize.format();
-            if (role.projection() && !wanted.equals(result.formats().get(TensorKey.weight(role, 0)))) {
+            boolean first = key.part() == Part.WEIGHT && key.role().projection() && key.expert() <= 0;
+            if (first && !wanted.equals(result.formats().get(key))) {
                 notes.add("%s has %,d columns, which are no whole blocks of %d: kept in f16"
-                        .formatted(
-                                result.config().family().names().huggingFace(TensorKey.weight(role, 0)),
-                                result.config().columns(role),
-                                wanted.blockSize()));
+                        .formatted(result.config().name(key), result.config().columns(key), wanted.blockSize()));
             }
         }
         return notes;

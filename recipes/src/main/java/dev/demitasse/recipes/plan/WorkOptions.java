@@ -4,12 +4,11 @@ import dev.demitasse.model.Attention;
 import dev.demitasse.model.Families;
 import dev.demitasse.model.FeedForward;
 import dev.demitasse.model.FeedForward.Activation;
+import dev.demitasse.model.Head;
 import dev.demitasse.model.InvalidRequestException;
 import dev.demitasse.model.ModelConfig;
 import dev.demitasse.model.Norm;
-import dev.demitasse.model.Positions.Pairing;
 import dev.demitasse.model.Positions.Rotary;
-import dev.demitasse.model.RopeScaling;
 import dev.demitasse.model.SpecialTokens;
 import dev.demitasse.prune.Importance;
 import dev.demitasse.prune.Keep;
@@ -19,7 +18,6 @@ import dev.demitasse.recipes.language.Pretrain;
 import dev.demitasse.recipes.language.Prune;
 import java.util.List;
 import java.util.OptionalInt;
-import java.util.Set;
 
 /** What a recipe says of a model's sizes, in the words of the modules that make it. */
 public final class WorkOptions {
@@ -57,18 +55,18 @@ public final class WorkOptions {
     public static ModelConfig config(Pretrain pretrain, int vocabularySize, OptionalInt begin) {
         int headDimension = pretrain.hiddenSize() / pretrain.heads();
         List<Integer> end = begin.stream().boxed().toList();
-        return new ModelConfig(
-                Families.named("llama"),
-                vocabularySize,
-                pretrain.hiddenSize(),
-                pretrain.layers(),
-                new Attention(pretrain.heads(), pretrain.keyValueHeads(), headDimension, Set.of(), Attention.FULL),
-                new FeedForward(pretrain.intermediateSize(), Activation.SILU, false),
-                new Norm.Rms(NORM_EPSILON),
-                new Rotary(headDimension, pretrain.ropeTheta(), new RopeScaling.None(), Pairing.HALVES),
-                pretrain.maximumPositions(),
-                pretrain.tiedHead(),
-                new SpecialTokens(begin, end, OptionalInt.empty()));
+        return ModelConfig.of(Families.named("llama"))
+                .vocabularySize(vocabularySize)
+                .hiddenSize(pretrain.hiddenSize())
+                .layers(pretrain.layers())
+                .attention(Attention.of(pretrain.heads(), pretrain.keyValueHeads(), headDimension))
+                .feedForward(FeedForward.gated(pretrain.intermediateSize(), Activation.SILU))
+                .norm(new Norm.Rms(NORM_EPSILON))
+                .positions(Rotary.of(headDimension, pretrain.ropeTheta()))
+                .maximumPositions(pretrain.maximumPositions())
+                .head(Head.plain(pretrain.tiedHead()))
+                .specialTokens(new SpecialTokens(begin, end, OptionalInt.empty()))
+                .build();
     }
 
     /** The teacher's configuration with a student's sizes. */
@@ -84,9 +82,9 @@ public final class WorkOptions {
         }
         return teacher.withHiddenSize(sizes.hiddenSize().orElse(teacher.hiddenSize()))
                 .withLayers(sizes.layers().orElse(teacher.layers()))
-                .withAttention(attention.withHeads(heads, keyValueHeads))
-                .withFeedForward(teacher.feedForward()
-                        .withIntermediateSize(sizes.intermediateSize()
-                                .orElse(teacher.feedForward().intermediateSize())));
+                .withEachBlock(block -> block.withAttention(block.attention().withHeads(heads, keyValueHeads))
+                        .withFeedForward(block.feedForward()
+                                .withIntermediateSize(sizes.intermediateSize()
+                                        .orElse(block.feedForward().intermediateSize()))));
     }
 }
