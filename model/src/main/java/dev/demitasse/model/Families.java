@@ -34,7 +34,7 @@ public final class Families {
             return family.read(json);
         } catch (IllegalArgumentException | ArithmeticException e) {
             throw new MalformedModelException(
-                    json.path(), "impossible sizes: " + e.getMessage(), "check that the file belongs to the model", e);
+                    json.path(), "impossible sizes: " + message(e), "check that the file belongs to the model", e);
         }
     }
 
@@ -57,8 +57,13 @@ public final class Families {
             return family.readGguf(metadata);
         } catch (IllegalArgumentException | ArithmeticException e) {
             throw new MalformedModelException(
-                    metadata.path(), "impossible sizes: " + e.getMessage(), "the file was written wrongly", e);
+                    metadata.path(), "impossible sizes: " + message(e), "the file was written wrongly", e);
         }
+    }
+
+    /** A virtual machine that has seen many an overflow stops telling it apart. */
+    private static String message(RuntimeException e) {
+        return e.getMessage() == null ? "an overflow" : e.getMessage();
     }
 
     /** LongRoPE's factors, which GGUF keeps in tensors, as the scaling that the metadata of {@code config} completes. */

@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.function.IntFunction;
 import java.util.function.ToIntFunction;
 
 /**
@@ -50,8 +51,8 @@ final class GgufKeys {
                 .embedding(InputEmbedding.plain(hiddenSize).withScale(number("embedding_scale", 1)))
                 .residualScale(number("residual_scale", 1))
                 .norm(norm())
-                .attention(this::attention)
-                .feedForward(layer -> feedForward(layer, Activation.SILU, true))
+                .attention(attentions())
+                .feedForward(feedForwards(Activation.SILU, true))
                 .positions(rotary())
                 .head(head)
                 .specialTokens(specialTokens());
@@ -94,7 +95,25 @@ final class GgufKeys {
                 : new Norm.Rms(number(RMS_EPSILON, 1e-5));
     }
 
-    Attention attention(int layer) {
+    /** Each layer's attention, read once where all are alike. */
+    IntFunction<Attention> attentions() {
+        if (metadata.isList(prefix + "attention.head_count") || metadata.isList(prefix + "attention.head_count_kv")) {
+            return this::attention;
+        }
+        Attention all = attention(0);
+        return layer -> all;
+    }
+
+    /** Each layer's feed-forward block, read once where all are alike. */
+    IntFunction<FeedForward> feedForwards(Activation activation, boolean gated) {
+        if (metadata.isList(prefix + "feed_forward_length")) {
+            return layer -> feedForward(layer, activation, gated);
+        }
+        FeedForward all = feedForward(0, activation, gated);
+        return layer -> all;
+    }
+
+    private Attention attention(int layer) {
         int heads = size("attention.head_count", layer, 0);
         if (heads == 0) {
             throw metadata.malformed(prefix + "attention.head_count", "is missing");
@@ -112,7 +131,7 @@ final class GgufKeys {
                 .withClip(optional("attention.clamp_kqv"));
     }
 
-    FeedForward feedForward(int layer, Activation activation, boolean gated) {
+    private FeedForward feedForward(int layer, Activation activation, boolean gated) {
         return new FeedForward(size("feed_forward_length", layer, 0), activation, gated, false, Optional.empty());
     }
 

@@ -3,7 +3,9 @@ package dev.demitasse.model;
 import dev.demitasse.model.Positions.Pairing;
 import dev.demitasse.model.TensorKey.Part;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 
@@ -128,9 +130,12 @@ public record ModelConfig(
         return copy(builder -> builder.blocks(other));
     }
 
-    /** Every layer changed. */
+    /** Every layer changed; equal layers share what they become. */
     public ModelConfig withEachBlock(UnaryOperator<Block> change) {
-        return withBlocks(blocks.stream().map(change).toList());
+        Map<Block, Block> changed = new HashMap<>();
+        return withBlocks(blocks.stream()
+                .map(block -> changed.computeIfAbsent(block, change))
+                .toList());
     }
 
     public ModelConfig withAttention(Attention other) {
@@ -179,17 +184,15 @@ public record ModelConfig(
 
     /** The same model, its tensors stored otherwise: {@link TensorForm#convert} turns them into each other. */
     public ModelConfig inForm(Pairing pairing, boolean unitOffset) {
-        return copy(builder -> builder.norm(norm.withUnitOffset(unitOffset))
-                .blocks(blocks.stream()
-                        .map(block -> new Block(
-                                block.attention()
-                                        .withQueryKeyNorm(block.attention()
-                                                .queryKeyNorm()
-                                                .map(each -> new QueryKeyNorm(
-                                                        each.norm().withUnitOffset(unitOffset), each.scope()))),
-                                block.feedForward(),
-                                block.positions().paired(pairing)))
-                        .toList()));
+        return copy(builder -> builder.norm(norm.withUnitOffset(unitOffset)))
+                .withEachBlock(block -> new Block(
+                        block.attention()
+                                .withQueryKeyNorm(block.attention()
+                                        .queryKeyNorm()
+                                        .map(each -> new QueryKeyNorm(
+                                                each.norm().withUnitOffset(unitOffset), each.scope()))),
+                        block.feedForward(),
+                        block.positions().paired(pairing)));
     }
 
     /** What {@code key}'s tensor is called in reports, ONNX files and wherever it stands alone; no two share a name. */
@@ -328,10 +331,14 @@ public record ModelConfig(
     }
 
     private void addParts(TensorKey weight, List<TensorKey> keys) {
-        for (Part part : new Part[] {Part.WEIGHT, Part.BIAS}) {
-            if (has(weight.part(part))) {
-                keys.add(weight.part(part));
-            }
+        if (!hasModule(weight)) {
+            return;
+        }
+        if (has(weight)) {
+            keys.add(weight);
+        }
+        if (hasBias(weight)) {
+            keys.add(weight.part(Part.BIAS));
         }
     }
 

@@ -166,7 +166,9 @@ public final class ModelConfigBuilder {
         for (int layer = 0; layer < layers; layer++) {
             Attention each = attention.apply(layer);
             Positions entering = positions != null ? positions.apply(layer) : Rotary.of(each.headDimension(), 10_000);
-            all.add(new Block(each, feedForward.apply(layer), entering));
+            Block block = new Block(each, feedForward.apply(layer), entering);
+            // Layers that are equal are one object: a file may claim thousands of them.
+            all.add(layer > 0 && all.getLast().equals(block) ? all.getLast() : block);
         }
         return all;
     }

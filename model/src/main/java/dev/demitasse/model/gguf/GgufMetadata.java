@@ -43,6 +43,11 @@ public record GgufMetadata(Path path, Map<String, Object> values) {
         throw malformed(key, "must be a whole number from 1 to 2147483647, is " + describe(value));
     }
 
+    /** Whether the key's value is an array. */
+    public boolean isList(String key) {
+        return values.get(key) instanceof List<?>;
+    }
+
     /** A size that is one number for all layers or an array with one for each. */
     public Optional<Integer> perLayer(String key, int layer) {
         if (!(values.get(key) instanceof List<?> list)) {

@@ -173,7 +173,7 @@ class HostileGgufTest {
                         "attn_q.bias",
                         file -> file.add("blk.0.attn_q.bias", Tensor.ofFloats("b", new float[32], 32))),
                 bad("experts", "experts", file -> file.put("llama.expert_count", 8)),
-                bad("an unknown tokenizer", "bert", file -> file.put("tokenizer.ggml.model", "bert")),
+                bad("an unknown tokenizer", "rwkv", file -> file.put("tokenizer.ggml.model", "rwkv")),
                 bad("tokens that are numbers", "tokens", file -> file.put("tokenizer.ggml.tokens", List.of(1, 2))),
                 bad("fewer scores than tokens", "scores", file -> file.put("tokenizer.ggml.scores", List.of(1f))),
                 bad("fewer types than tokens", "token_type", file -> file.put("tokenizer.ggml.token_type", List.of(1))),
@@ -184,8 +184,8 @@ class HostileGgufTest {
                         file -> file.put("tokenizer.ggml.model", "gpt2").put("tokenizer.ggml.pre", "gpt-2")),
                 bad(
                         "an unknown pre-tokenizer",
-                        "viking",
-                        file -> file.put("tokenizer.ggml.model", "gpt2").put("tokenizer.ggml.pre", "viking")),
+                        "nonesuch",
+                        file -> file.put("tokenizer.ggml.model", "gpt2").put("tokenizer.ggml.pre", "nonesuch")),
                 bad(
                         "a tokenizer.json that is none",
                         "tokenizer.json",
