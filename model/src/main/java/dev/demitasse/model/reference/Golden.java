@@ -3,6 +3,7 @@ package dev.demitasse.model.reference;
 import dev.demitasse.model.InvalidRequestException;
 import dev.demitasse.model.MalformedModelException;
 import dev.demitasse.model.Tensor;
+import dev.demitasse.model.TokenInput;
 import dev.demitasse.model.safetensors.SafetensorsFile;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -16,7 +17,8 @@ import java.util.Optional;
  * What another implementation computed for the checkpoint in the same folder, from {@code golden.safetensors}:
  * {@code input_ids [B, T]} and {@code logits [B, T, V]}; optionally {@code hidden_states [L + 1, B, T, H]},
  * {@code last_block_output [B, T, H]}, {@code greedy [B, G]}; and all of them again with the suffix {@code _long} for
- * sequences of another length.
+ * sequences of another length. Encoders' files have {@code attention_mask [B, T]}, 0 at padding, and
+ * {@code token_type_ids [B, T]} too.
  *
  * @param sequences every sequence of the file, those of {@code _long} last
  */
@@ -35,6 +37,8 @@ public record Golden(List<Sequence> sequences) {
      * @param hiddenStates the embeddings, the residual stream after each block but the last, and the last block's after
      *     the final norm, each {@code [T, H]}; empty where the file has none
      * @param lastBlockOutput the residual stream after the last block, before the final norm, {@code [T, H]}
+     * @param attended the attention mask, {@code [T]}
+     * @param tokenTypes segments, {@code [T]}
      * @param greedy a prompt (the first of {@code inputIds}) and the tokens that greedy decoding appends to it
      */
     public record Sequence(
@@ -42,7 +46,13 @@ public record Golden(List<Sequence> sequences) {
             float[] logits,
             List<float[]> hiddenStates,
             Optional<float[]> lastBlockOutput,
-            Optional<int[]> greedy) {
+            Optional<int[]> greedy,
+            Optional<boolean[]> attended,
+            Optional<int[]> tokenTypes) {
+        /** What the model is given. */
+        public TokenInput input() {
+            return new TokenInput(inputIds, attended, tokenTypes);
+        }
 
         /** How many tokens {@link #inputIds} has. */
         public int length() {
@@ -96,6 +106,8 @@ public record Golden(List<Sequence> sequences) {
         Optional<int[]> greedy = optional(file, "greedy" + suffix, 2)
                 .filter(tensor -> tensor.shape()[0] == count)
                 .map(Tensor::toInts);
+        Optional<int[]> masks = integers(file, "attention_mask" + suffix, count, length);
+        Optional<int[]> types = integers(file, "token_type_ids" + suffix, count, length);
         int[] allIds = ids.toInts();
         List<Sequence> sequences = new ArrayList<>();
         for (int i = 0; i < count; i++) {
@@ -112,7 +124,15 @@ public record Golden(List<Sequence> sequences) {
                     greedy.map(all -> {
                         int width = all.length / count;
                         return Arrays.copyOfRange(all, index * width, (index + 1) * width);
-                    })));
+                    }),
+                    masks.map(all -> {
+                        boolean[] attended = new boolean[length];
+                        for (int at = 0; at < length; at++) {
+                            attended[at] = all[index * length + at] != 0;
+                        }
+                        return attended;
+                    }),
+                    types.map(all -> Arrays.copyOfRange(all, index * length, (index + 1) * length))));
         }
         return sequences;
     }
@@ -126,6 +146,12 @@ public record Golden(List<Sequence> sequences) {
             tensor.readRow(index * rows + row, values, row * columns);
         }
         return values;
+    }
+
+    private static Optional<int[]> integers(SafetensorsFile file, String name, int count, int length) {
+        Optional<Tensor> tensor = optional(file, name, 2);
+        tensor.ifPresent(present -> requirePrefix(file, present, count, length));
+        return tensor.map(Tensor::toInts);
     }
 
     private static Optional<Tensor> optional(SafetensorsFile file, String name, int rank) {

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.demitasse.model.InvalidRequestException;
+import dev.demitasse.model.TokenInput;
 import dev.demitasse.model.reference.Golden.Sequence;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -53,6 +54,22 @@ class GoldenTest {
         Golden golden = Golden.read(SharedData.require("golden/mistral_sliding"));
         assertThat(golden.sequences()).extracting(Sequence::length).containsExactly(24, 24, 40);
         assertThat(golden.sequences().get(2).greedy()).isEmpty();
+    }
+
+    /** The golden README: an encoder's second row is padded from 18; BERT has segments, DistilBERT none. */
+    @Test
+    void readsWhatEncodersAreGiven() throws IOException {
+        Golden golden = Golden.read(SharedData.require("golden/bert_mlm"));
+        TokenInput padded = golden.sequences().get(1).input();
+        for (int i = 0; i < padded.length(); i++) {
+            assertThat(padded.attended().orElseThrow()[i]).isEqualTo(i < 18);
+        }
+        assertThat(padded.tokenTypes().orElseThrow()).hasSize(24).containsOnly(0, 1);
+        Sequence unsegmented = Golden.read(SharedData.require("golden/distilbert_mlm"))
+                .sequences()
+                .getFirst();
+        assertThat(unsegmented.tokenTypes()).isEmpty();
+        assertThat(unsegmented.attended()).isPresent();
     }
 
     @Test
