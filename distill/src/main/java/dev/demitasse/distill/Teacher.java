@@ -5,26 +5,27 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.NDScope;
 import dev.demitasse.distill.loss.SoftTargets;
-import dev.demitasse.distill.network.Decoder;
 import dev.demitasse.distill.network.PyTorch;
 import dev.demitasse.distill.network.SourceWeights;
+import dev.demitasse.distill.network.Transformer;
 import dev.demitasse.model.Checkpoint;
 import dev.demitasse.model.ModelConfig;
+import dev.demitasse.model.TokenInput;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
 /** The model that is learnt from: run, never differentiated. */
 final class Teacher {
-    private final Decoder decoder;
+    private final Transformer network;
 
     Teacher(NDManager manager, Checkpoint checkpoint) {
         SourceWeights weights = SourceWeights.of(checkpoint);
-        decoder = new Decoder(manager, weights.config(), weights.tensor(), false);
+        network = new Transformer(manager, weights.config(), weights.tensor(), false);
     }
 
     ModelConfig config() {
-        return decoder.config();
+        return network.config();
     }
 
     /**
@@ -36,14 +37,14 @@ final class Teacher {
     record Targets(Optional<SoftTargets> distributions, List<NDArray> hiddenStates) {}
 
     /** The arrays returned belong to the caller's scope; all others are freed here. */
-    Targets targets(NDArray ids, LossWeights loss) {
+    Targets targets(List<TokenInput> inputs, LossWeights loss) {
         List<NDArray> kept = new ArrayList<>();
         Optional<SoftTargets> distributions = Optional.empty();
         List<NDArray> hidden = List.of();
         try (PyTorch.Untraced untraced = PyTorch.untraced();
                 NDScope scope = new NDScope()) {
             scope.suppressNotUsedWarning();
-            NDList output = decoder.forward(ids);
+            NDList output = network.forward(inputs);
             if (loss.kl() > 0) {
                 SoftTargets soft = SoftTargets.of(output.head(), loss.temperature());
                 distributions = Optional.of(soft);

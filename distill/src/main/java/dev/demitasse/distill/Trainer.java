@@ -10,21 +10,24 @@ import dev.demitasse.datasets.WindowOrder;
 import dev.demitasse.distill.TrainingReport.LossParts;
 import dev.demitasse.distill.TrainingReport.StepPoint;
 import dev.demitasse.distill.loss.CrossEntropy;
-import dev.demitasse.distill.network.Decoder;
 import dev.demitasse.distill.network.NativeTensors;
 import dev.demitasse.distill.network.PyTorch;
 import dev.demitasse.distill.network.SourceWeights;
+import dev.demitasse.distill.network.Transformer;
 import dev.demitasse.distill.optimize.AdamW;
 import dev.demitasse.distill.optimize.Schedule;
 import dev.demitasse.model.InvalidRequestException;
 import dev.demitasse.model.ModelConfig;
 import dev.demitasse.model.TensorKey;
 import dev.demitasse.model.TensorKey.Part;
+import dev.demitasse.model.TokenInput;
 import dev.demitasse.model.safetensors.CheckpointWriter;
 import dev.demitasse.model.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
@@ -34,7 +37,7 @@ final class Trainer implements AutoCloseable {
     private final TrainingOptions options;
     private final TokenWindows train;
     private final WindowOrder order;
-    private final Decoder student;
+    private final Transformer student;
     private final Optional<Teacher> teacher;
     private final Objective objective;
     private final AdamW optimizer;
@@ -53,7 +56,7 @@ final class Trainer implements AutoCloseable {
         this.train = train;
         this.options = options;
         order = new WindowOrder(train.count(), options.seed());
-        student = new Decoder(manager, start.config(), start.tensor(), true);
+        student = new Transformer(manager, start.config(), start.tensor(), true);
         objective =
                 new Objective(manager, options.loss(), student.config(), teacher.map(Teacher::config), options.seed());
         // Offset 1: the first step moves already.
@@ -124,10 +127,10 @@ final class Trainer implements AutoCloseable {
     private LossParts accumulate(GradientCollector collector, int[][] batch) {
         try (NDScope scope = new NDScope()) {
             scope.suppressNotUsedWarning();
-            NDArray ids = TrainedModel.array(manager, batch, config().vocabularySize());
-            Optional<Teacher.Targets> targets = teacher.map(model -> model.targets(ids, options.loss()));
+            List<TokenInput> inputs = Arrays.stream(batch).map(TokenInput::of).toList();
+            Optional<Teacher.Targets> targets = teacher.map(model -> model.targets(inputs, options.loss()));
             CrossEntropy labels = CrossEntropy.of(manager, CrossEntropy.nextTokens(batch));
-            NDList output = student.forward(ids);
+            NDList output = student.forward(inputs);
             Objective.Terms terms = objective.terms(output, labels, targets);
             collector.backward(
                     options.accumulation() == 1 ? terms.total() : terms.total().div((float) options.accumulation()));
@@ -146,8 +149,7 @@ final class Trainer implements AutoCloseable {
             try (PyTorch.Untraced untraced = PyTorch.untraced();
                     NDScope scope = new NDScope()) {
                 scope.suppressNotUsedWarning();
-                NDArray logits = student.forward(TrainedModel.array(manager, batch, config().vocabularySize()))
-                        .head();
+                NDArray logits = student.forward(batch).head();
                 CrossEntropy labels = CrossEntropy.of(manager, CrossEntropy.nextTokens(batch));
                 sum += labels.of(logits).getFloat() * (double) batch.length;
             }

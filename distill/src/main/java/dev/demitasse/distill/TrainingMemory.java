@@ -40,7 +40,7 @@ public final class TrainingMemory {
         return BYTES * (state + teacherWeights + Math.max(pass, teacherPass));
     }
 
-    /** Numbers that one token's way through all layers leaves, as {@link dev.demitasse.distill.network.Decoder} goes. */
+    /** Numbers that one token's way through all layers leaves, as {@link dev.demitasse.distill.network.Transformer} goes. */
     private static long perToken(ModelConfig config, int length) {
         Attention attention = config.attention();
         long residual = 10L * config.hiddenSize();

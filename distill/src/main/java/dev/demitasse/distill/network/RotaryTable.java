@@ -10,14 +10,16 @@ import dev.demitasse.model.Positions.Rotary;
  * Cosines and signed sines of every position's angles, {@code [tokens, headDimension]}: rotating is
  * {@code x · cosine + partner(x) · sine}, where a dimension's partner is the other one of its pair and the first of a
  * pair takes the negative sine (Su et al., arXiv:2104.09864, eq. 34, pairs (i, i + d/2)). Dimensions past the rotated
- * ones have cosine 1 and sine 0.
+ * ones have cosine 1 and sine 0. A scaling's attention factor multiplies what is rotated and nothing else, as in
+ * transformers.
  */
 record RotaryTable(NDArray cosine, NDArray sine, int rotated, int headDimension) {
 
-    /** @param scale multiplies the result: a query's 1/√headDimension comes at no cost this way */
+    /** @param scale multiplies the result: the scale of attention comes at no cost this way */
     static RotaryTable create(NDManager manager, Rotary rotary, int headDimension, int tokens, double scale) {
         double[] frequencies = rotary.frequencies(tokens);
         int half = frequencies.length;
+        double rotatedScale = scale * rotary.scaling().attentionFactor();
         float[] cosine = new float[tokens * headDimension];
         float[] sine = new float[tokens * headDimension];
         java.util.Arrays.fill(cosine, (float) scale);
@@ -26,9 +28,9 @@ record RotaryTable(NDArray cosine, NDArray sine, int rotated, int headDimension)
                 // Angles in float, as transformers computes them: at position 10⁵ the rounding is part of the model.
                 double angle = (float) token * (float) frequencies[pair];
                 int first = token * headDimension + pair;
-                cosine[first] = cosine[first + half] = (float) (Math.cos(angle) * scale);
-                sine[first] = (float) (-Math.sin(angle) * scale);
-                sine[first + half] = (float) (Math.sin(angle) * scale);
+                cosine[first] = cosine[first + half] = (float) (Math.cos(angle) * rotatedScale);
+                sine[first] = (float) (-Math.sin(angle) * rotatedScale);
+                sine[first + half] = (float) (Math.sin(angle) * rotatedScale);
             }
         }
         Shape shape = new Shape(tokens, headDimension);

@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.within;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.Shape;
 import ai.djl.training.GradientCollector;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -33,15 +32,12 @@ class GradientTest {
                 .map(Golden.Sequence::inputIds)
                 .filter(sequence -> sequence.length == 24)
                 .toArray(int[][]::new);
-        long[] flat =
-                Arrays.stream(ids).flatMapToInt(Arrays::stream).asLongStream().toArray();
         try (Checkpoint checkpoint = Checkpoint.open(folder);
                 NDManager manager = PyTorch.newManager()) {
             SourceWeights weights = SourceWeights.of(checkpoint);
-            Decoder decoder = new Decoder(manager, weights.config(), weights.tensor(), true);
+            Transformer network = new Transformer(manager, weights.config(), weights.tensor(), true);
             try (GradientCollector collector = PyTorch.engine().newGradientCollector()) {
-                NDArray logits = decoder.forward(manager.create(flat, new Shape(ids.length, 24)))
-                        .head();
+                NDArray logits = network.forward(ids).head();
                 NDArray loss =
                         CrossEntropy.of(manager, CrossEntropy.nextTokens(ids)).of(logits);
                 collector.backward(loss);
@@ -49,8 +45,8 @@ class GradientTest {
                         .isCloseTo(expected.path("loss").asDouble(), within(5e-6));
             }
             assertThat(expected.path("gradients"))
-                    .hasSameSizeAs(decoder.weights().keySet());
-            for (Map.Entry<TensorKey, NDArray> weight : decoder.weights().entrySet()) {
+                    .hasSameSizeAs(network.weights().keySet());
+            for (Map.Entry<TensorKey, NDArray> weight : network.weights().entrySet()) {
                 String name = weights.config().name(weight.getKey());
                 check(
                         name,
