@@ -7,9 +7,13 @@ import dev.demitasse.model.Attention;
 import dev.demitasse.model.ModelConfig;
 import dev.demitasse.model.Positions;
 import dev.demitasse.model.Positions.Rotary;
+import dev.demitasse.model.QueryKeyNorm;
+import dev.demitasse.model.Role;
+import dev.demitasse.model.TensorKey;
 import dev.demitasse.model.onnx.OnnxNames;
-import java.util.Collections;
-import java.util.List;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Optional;
 
 /**
  * Grouped-query attention over a cache. The query heads that share a key/value head are stacked along the sequence, so
@@ -18,142 +22,148 @@ import java.util.List;
  * <p>Shapes: B batch, S new tokens, T = past + S, N query heads, K key/value heads, G = N / K, D head dimension.
  */
 final class AttentionGraph {
-    private static final String SCOPE = "/attention";
-
     private final GraphBuilder graph;
-    private final Attention attention;
-    private final Rotary rotary;
-    private final String mask;
-    private final String cosine;
-    private final String sine;
+    private final LinearGraph linear;
+    private final NormGraph norm;
+    private final ModelConfig config;
+    private final MaskGraph masks;
+    private final RotaryGraph rotary;
+    private final Map<Integer, String> groupedShapes = new HashMap<>();
 
-    /** Adds what all layers share: the mask, and the cosines and sines of the tokens' positions. */
-    AttentionGraph(GraphBuilder graph, ModelConfig config) {
+    AttentionGraph(GraphBuilder graph, LinearGraph linear, NormGraph norm, ModelConfig config) {
         this.graph = graph;
-        this.attention = config.attention();
-        this.rotary = switch (config.positions()) {
-            case Rotary positions -> positions;
-            case Positions.None none -> throw new IllegalArgumentException("no positions");
-            case Positions.Alibi alibi -> throw new IllegalArgumentException("alibi");
-        };
-        this.mask = mask();
-        String angles = angles();
-        this.cosine = graph.node(SCOPE, "Cos", angles);
-        this.sine = graph.node(SCOPE, "Sin", angles);
-    }
-
-    /** position · frequency, {@code [B, S, 1, dimensions / 2]}. */
-    private String angles() {
-        double[] exact = rotary.frequencies(1);
-        float[] frequencies = new float[exact.length];
-        for (int i = 0; i < exact.length; i++) {
-            frequencies[i] = (float) exact[i];
-        }
-        String positions =
-                graph.node(SCOPE, "Cast", attribute("to", DataType.FLOAT.getNumber()), OnnxNames.POSITION_IDS);
-        String column = graph.node(SCOPE, "Unsqueeze", positions, graph.longs(2, 3));
-        return graph.node(SCOPE, "Mul", column, graph.floats("rotary.frequencies", frequencies, frequencies.length));
-    }
-
-    /** 0 where a query sees a key and the least float where not, {@code [B, 1, G·S, T]}. */
-    private String mask() {
-        String total = length(OnnxNames.ATTENTION_MASK);
-        String past = graph.node(SCOPE, "Sub", total, length(OnnxNames.INPUT_IDS));
-        String keys = graph.node(SCOPE, "Range", graph.scalar(0L), total, graph.scalar(1L));
-        String positions = graph.node(SCOPE, "Range", past, total, graph.scalar(1L));
-        String queries = graph.node(SCOPE, "Unsqueeze", positions, graph.longs(1));
-        String visible = graph.node(SCOPE, "LessOrEqual", keys, queries);
-        if (attention.slidingWindow() != Attention.FULL) {
-            String end = graph.node(SCOPE, "Add", keys, graph.scalar((long) attention.slidingWindow()));
-            visible = graph.node(SCOPE, "And", visible, graph.node(SCOPE, "Greater", end, queries));
-        }
-        String tokens = graph.node(SCOPE, "Cast", attribute("to", DataType.BOOL.getNumber()), OnnxNames.ATTENTION_MASK);
-        String token = graph.node(SCOPE, "Unsqueeze", tokens, graph.longs(1, 2));
-        String allowed = graph.node(SCOPE, "And", visible, token);
-        String bias = graph.node(SCOPE, "Where", allowed, graph.scalar(0f), graph.scalar(-Float.MAX_VALUE));
-        if (attention.groupSize() == 1) {
-            return bias;
-        }
-        String[] copies = Collections.nCopies(attention.groupSize(), bias).toArray(String[]::new);
-        return graph.node(SCOPE, "Concat", attribute("axis", 2L), copies);
-    }
-
-    /** Length of the second dimension, without dimensions of its own. */
-    private String length(String value) {
-        String shape = graph.node(SCOPE, "Shape", List.of(attribute("start", 1L), attribute("end", 2L)), 1, value)
-                .getFirst();
-        return graph.node(SCOPE, "Squeeze", shape, graph.longs(0));
+        this.linear = linear;
+        this.norm = norm;
+        this.config = config;
+        this.masks = new MaskGraph(graph);
+        this.rotary = new RotaryGraph(graph);
     }
 
     /**
      * One layer's attention.
      *
-     * @param query {@code [B, S, N·D]}
-     * @param key {@code [B, S, K·D]}
-     * @param value {@code [B, S, K·D]}
-     * @return the heads' outputs side by side, {@code [B, S, N·D]}
+     * @param input {@code [B, S, H]}
+     * @return {@code [B, S, H]}
      */
-    String apply(String scope, int layer, String query, String key, String value) {
-        int heads = attention.heads();
-        int keyValueHeads = attention.keyValueHeads();
-        int width = attention.headDimension();
-        String turned = heads(scope, rotate(scope, split(scope, query, heads)));
-        String scaled = graph.node(scope, "Mul", turned, graph.scalar((float) (1 / Math.sqrt(width))));
-        String stacked = graph.node(scope, "Reshape", scaled, graph.longs(0, keyValueHeads, -1, width));
-        String keys = append(
-                scope,
-                OnnxNames.pastKey(layer),
-                heads(scope, rotate(scope, split(scope, key, keyValueHeads))),
-                OnnxNames.presentKey(layer));
+    String apply(String scope, int layer, LinearGraph.Input input) {
+        Attention attention = config.attention(layer);
+        String query = project(scope + "/query", layer, Role.QUERY, input);
+        String key = project(scope + "/key", layer, Role.KEY, input);
+        String value = split(scope, layer, Role.VALUE, project(scope + "/value", layer, Role.VALUE, input));
+        query = normSplit(scope + "/query", layer, Role.QUERY, Role.QUERY_NORM, query);
+        key = normSplit(scope + "/key", layer, Role.KEY, Role.KEY_NORM, key);
+        boolean turnsCached = rotary(layer).filter(rotary::turnsCachedKeys).isPresent();
+        if (rotary(layer).isPresent()) {
+            RotaryGraph.Table table = rotary.tokens(rotary(layer).get());
+            query = rotary.turn(scope, query, table, attention.headDimension());
+            key = turnsCached ? key : rotary.turn(scope, key, table, attention.headDimension());
+        }
+        String keys =
+                append(scope, attention, OnnxNames.pastKey(layer), heads(scope, key), OnnxNames.presentKey(layer));
+        if (turnsCached) {
+            RotaryGraph.Table table = rotary.all(rotary(layer).get());
+            keys = rotary.turn(scope, keys, table, attention.headDimension());
+        }
         String values = append(
-                scope,
-                OnnxNames.pastValue(layer),
-                heads(scope, split(scope, value, keyValueHeads)),
-                OnnxNames.presentValue(layer));
-        String columns = graph.node(scope, "Transpose", attribute("perm", 0L, 1L, 3L, 2L), keys);
-        String scores = graph.node(scope, "MatMul", stacked, columns);
-        String masked = graph.node(scope, "Add", scores, mask);
-        String shares = graph.node(scope, "Softmax", attribute("axis", -1L), masked);
-        String context = graph.node(scope, "MatMul", shares, values);
-        String unstacked = graph.node(scope, "Reshape", context, graph.longs(0, heads, -1, width));
-        String side = graph.node(scope, "Transpose", attribute("perm", 0L, 2L, 1L, 3L), unstacked);
-        return graph.node(scope, "Reshape", side, graph.longs(0, 0, attention.queryWidth()));
+                scope, attention, OnnxNames.pastValue(layer), heads(scope, value), OnnxNames.presentValue(layer));
+        String context = attend(scope, layer, heads(scope, query), keys, values);
+        String output = scope + "/output";
+        return linear.apply(
+                output, new LinearGraph.Input(output, context), TensorKey.weight(Role.ATTENTION_OUTPUT, layer));
+    }
+
+    private Optional<Rotary> rotary(int layer) {
+        return switch (config.positions(layer)) {
+            case Rotary positions -> Optional.of(positions);
+            case Positions.Alibi alibi -> Optional.empty();
+            case Positions.None none -> Optional.empty();
+        };
+    }
+
+    private String project(String scope, int layer, Role role, LinearGraph.Input input) {
+        String projected = linear.apply(scope, input, TensorKey.weight(role, layer));
+        if (config.attention(layer).clip().isEmpty()) {
+            return projected;
+        }
+        float bound = (float) config.attention(layer).clip().getAsDouble();
+        return graph.node(scope, "Clip", projected, graph.scalar(-bound), graph.scalar(bound));
+    }
+
+    /** {@code [B, S, n·D]} to {@code [B, S, n, D]}, normalized before or after. */
+    private String normSplit(String scope, int layer, Role role, Role normRole, String value) {
+        Optional<QueryKeyNorm> wanted = config.attention(layer).queryKeyNorm();
+        if (wanted.isEmpty()) {
+            return split(scope, layer, role, value);
+        }
+        TensorKey key = TensorKey.weight(normRole, layer);
+        return switch (wanted.get().scope()) {
+            case ALL_HEADS -> split(scope, layer, role, norm.apply(scope + "/norm", value, key));
+            case HEAD, EACH_HEAD -> norm.apply(scope + "/norm", split(scope, layer, role, value), key);
+        };
     }
 
     /** {@code [B, S, n·D]} to {@code [B, S, n, D]}. */
-    private String split(String scope, String value, int heads) {
+    private String split(String scope, int layer, Role role, String value) {
+        Attention attention = config.attention(layer);
+        int heads = role == Role.QUERY ? attention.heads() : attention.keyValueHeads();
         return graph.node(scope, "Reshape", value, graph.longs(0, 0, heads, attention.headDimension()));
     }
 
-    /** {@code [B, S, n, D]} to {@code [B, n, S, D]}. */
+    /** {@code [B, S, n, D]} to {@code [B, n, S, D]}, and back. */
     private String heads(String scope, String value) {
         return graph.node(scope, "Transpose", attribute("perm", 0L, 2L, 1L, 3L), value);
     }
 
-    /** Turns dimensions i and i + dimensions/2 of each head by the angle of pair i. */
-    private String rotate(String scope, String value) {
-        long half = rotary.dimensions() / 2;
-        long rest = attention.headDimension() - rotary.dimensions();
-        String sizes = rest == 0 ? graph.longs(half, half) : graph.longs(half, half, rest);
-        List<String> parts =
-                graph.node(scope, "Split", List.of(attribute("axis", 3L)), rest == 0 ? 2 : 3, value, sizes);
-        String first = parts.get(0);
-        String second = parts.get(1);
-        String left = graph.node(
-                scope, "Sub", graph.node(scope, "Mul", first, cosine), graph.node(scope, "Mul", second, sine));
-        String right = graph.node(
-                scope, "Add", graph.node(scope, "Mul", second, cosine), graph.node(scope, "Mul", first, sine));
-        return rest == 0
-                ? graph.node(scope, "Concat", attribute("axis", 3L), left, right)
-                : graph.node(scope, "Concat", attribute("axis", 3L), left, right, parts.get(2));
+    /**
+     * @param query {@code [B, N, S, D]}
+     * @param keys {@code [B, K, T, D]}
+     * @param values {@code [B, K, T, D]}
+     * @return the heads' outputs side by side, {@code [B, S, N·D]}
+     */
+    private String attend(String scope, int layer, String query, String keys, String values) {
+        Attention attention = config.attention(layer);
+        int width = attention.headDimension();
+        // A soft cap is of scores already scaled.
+        double cap = attention.softCap().orElse(1);
+        String scaled = graph.times(scope, query, attention.scale() / cap);
+        String stacked = graph.node(scope, "Reshape", scaled, graph.longs(0, attention.keyValueHeads(), -1, width));
+        String columns = graph.node(scope, "Transpose", attribute("perm", 0L, 1L, 3L, 2L), keys);
+        String scores = graph.node(scope, "MatMul", stacked, columns);
+        if (attention.softCap().isPresent()) {
+            scores = graph.times(scope, graph.node(scope, "Tanh", scores), cap);
+        }
+        String shares = shares(scope, layer, scores);
+        String context = graph.node(scope, "MatMul", shares, values);
+        String unstacked = graph.node(scope, "Reshape", context, graph.longs(0, attention.heads(), -1, width));
+        return graph.node(scope, "Reshape", heads(scope, unstacked), graph.longs(0, 0, attention.queryWidth()));
+    }
+
+    /** The softmax of {@code scores [B, K, G·S, T]}, taken apart into G and S only to add the mask. */
+    private String shares(String scope, int layer, String scores) {
+        Attention attention = config.attention(layer);
+        String mask = masks.apply(attention, config.positions(layer));
+        int group = attention.groupSize();
+        String apart = group == 1 ? scores : graph.node(scope, "Reshape", scores, groupedShape(group));
+        String masked = graph.node(scope, "Add", apart, mask);
+        String shares = graph.node(scope, "Softmax", attribute("axis", -1L), masked);
+        return group == 1 ? shares : graph.node(scope, "Reshape", shares, graph.node(scope, "Shape", scores));
+    }
+
+    /** B, K, G, S, T for a reshape of {@code [B, K, G·S, T]}. */
+    private String groupedShape(int group) {
+        return groupedShapes.computeIfAbsent(
+                group,
+                size -> graph.node(
+                        "/attention", "Concat", attribute("axis", 0L), graph.longs(0, 0, size, -1), masks.total()));
     }
 
     /** Past and new keys (or values), {@code [B, K, T, D]}, which the graph also puts out. */
-    private String append(String scope, String past, String fresh, String present) {
-        graph.input(past, DataType.FLOAT, "batch", attention.keyValueHeads(), "past", attention.headDimension());
+    private String append(String scope, Attention attention, String past, String fresh, String present) {
+        int heads = attention.keyValueHeads();
+        int width = attention.headDimension();
+        graph.input(past, DataType.FLOAT, "batch", heads, "past", width);
         String all = graph.node(scope, "Concat", attribute("axis", 2L), past, fresh);
-        graph.output(
-                all, present, DataType.FLOAT, "batch", attention.keyValueHeads(), "total", attention.headDimension());
+        graph.output(all, present, DataType.FLOAT, "batch", heads, "total", width);
         return all;
     }
 }

@@ -15,6 +15,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 
 /** Assembles a graph. Values are known by their names; a node's output is called after the scope it stands in. */
 final class GraphBuilder {
@@ -72,9 +73,7 @@ final class GraphBuilder {
         String name = unique(scope + "/" + operator);
         List<String> results = outputs == 1
                 ? List.of(name)
-                : java.util.stream.IntStream.range(0, outputs)
-                        .mapToObj(i -> name + "." + i)
-                        .toList();
+                : IntStream.range(0, outputs).mapToObj(i -> name + "." + i).toList();
         graph.addNode(NodeProto.newBuilder()
                 .setOpType(operator)
                 .setName(name)
@@ -82,6 +81,17 @@ final class GraphBuilder {
                 .addAllOutput(results)
                 .addAllAttribute(attributes));
         return results;
+    }
+
+    /** {@code value · factor}; nothing is added for a factor of 1. */
+    String times(String scope, String value, double factor) {
+        return factor == 1 ? value : node(scope, "Mul", value, scalar((float) factor));
+    }
+
+    /** The int64 dimension {@code axis} of {@code value}, as a vector of one. */
+    String dimension(String scope, String value, int axis) {
+        return node(scope, "Shape", List.of(attribute("start", axis), attribute("end", axis + 1)), 1, value)
+                .getFirst();
     }
 
     private String unique(String name) {
@@ -94,6 +104,14 @@ final class GraphBuilder {
                 .setName(name)
                 .setType(AttributeProto.AttributeType.INT)
                 .setI(value)
+                .build();
+    }
+
+    static AttributeProto attribute(String name, double value) {
+        return AttributeProto.newBuilder()
+                .setName(name)
+                .setType(AttributeProto.AttributeType.FLOAT)
+                .setF((float) value)
                 .build();
     }
 
@@ -126,6 +144,15 @@ final class GraphBuilder {
     /** A float without dimensions. */
     String scalar(float value) {
         return floats("float:" + value, new float[] {value});
+    }
+
+    /** The constant {@code values}, rounded to float32. */
+    String floats(String name, double[] values, long... dimensions) {
+        float[] rounded = new float[values.length];
+        for (int i = 0; i < values.length; i++) {
+            rounded[i] = (float) values[i];
+        }
+        return floats(name, rounded, dimensions);
     }
 
     String floats(String name, float[] values, long... dimensions) {

@@ -11,33 +11,50 @@ import dev.demitasse.model.TensorKey.Part;
 import dev.demitasse.model.format.BlockFormat;
 import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.format.TensorFormat;
+import java.util.HashMap;
+import java.util.Map;
 
 /** The checkpoint's tensors as constants of the graph, under their names in a Hugging Face checkpoint. */
 final class GraphWeights {
     private final Checkpoint source;
     private final GraphBuilder graph;
     private final ExportReport.Builder report;
+    private final ModelConfig config;
+    private final Map<TensorKey, TensorFormat> formats = new HashMap<>();
 
     GraphWeights(Checkpoint source, GraphBuilder graph, ExportReport.Builder report) {
         this.source = source;
         this.graph = graph;
         this.report = report;
+        this.config = source.config().huggingFaceForm();
     }
 
+    /** The model as the graph computes it, its tensors as a Hugging Face checkpoint of the family has them. */
     ModelConfig config() {
-        return source.config();
+        return config;
     }
 
     /** Whether the weight of {@code key} is stored as INT8 codes and scales. */
     boolean integer(TensorKey key) {
-        return source.tensor(key).format() == ScalarFormat.I8;
+        return format(key) == ScalarFormat.I8;
     }
 
-    /** F32 {@code [n]}: a norm's weight, a bias, an INT8 weight's scales. */
+    /** Asked for once: a tensor that the checkpoint keeps in pieces is put together for each answer. */
+    private TensorFormat format(TensorKey key) {
+        return formats.computeIfAbsent(key, each -> source.tensor(each).format());
+    }
+
+    /** F32: a norm's weight, a bias, an INT8 weight's scales. */
     String vector(TensorKey key) {
         float[] values = tensor(key).vector();
         report.stored(name(key), ScalarFormat.F32.id());
-        return graph.floats(name(key), values, values.length);
+        return graph.floats(name(key), values, config.shape(key));
+    }
+
+    /** A norm's weight as it multiplies: 1 is added in the graph where it is stored without. */
+    String normWeight(String scope, TensorKey key) {
+        String stored = vector(key);
+        return config.norm(key).unitOffset() ? graph.node(scope, "Add", stored, graph.scalar(1f)) : stored;
     }
 
     String scales(TensorKey weight) {
@@ -46,23 +63,23 @@ final class GraphWeights {
 
     /** The matrix as it is multiplied, {@code [in, out]}: F32, or I8 codes. */
     String transposed(TensorKey key) {
-        long[] shape = config().shape(key);
+        long[] shape = config.shape(key);
         Initializer.Source bytes = integer(key)
                 ? target -> WeightBytes.transposedCodes(tensor(key), target)
                 : target -> WeightBytes.transposedFloats(tensor(key), target);
         return matrix(key, bytes, shape[1], shape[0]);
     }
 
-    /** The embedding, {@code [vocabulary, hidden]}: F32, or I8 codes. */
+    /** A table of which rows are taken, {@code [rows, columns]}: F32, or I8 codes. */
     String rows(TensorKey key) {
         Initializer.Source bytes = integer(key)
                 ? target -> WeightBytes.codes(tensor(key), target)
                 : target -> WeightBytes.floats(tensor(key), target);
-        return matrix(key, bytes, config().shape(key));
+        return matrix(key, bytes, config.shape(key));
     }
 
     private String matrix(TensorKey key, Initializer.Source bytes, long... dimensions) {
-        TensorFormat stored = source.tensor(key).format();
+        TensorFormat stored = format(key);
         ScalarFormat format = integer(key) ? ScalarFormat.I8 : ScalarFormat.F32;
         report.stored(name(key), format.id());
         if (stored instanceof BlockFormat) {
@@ -75,10 +92,10 @@ final class GraphWeights {
 
     /** Read when its bytes are wanted, since its rows may have to be copied into another order. */
     private SourceTensor tensor(TensorKey key) {
-        return SourceTensor.of(source, key, config().huggingFaceForm());
+        return SourceTensor.of(source, key, config);
     }
 
     private String name(TensorKey key) {
-        return config().name(key);
+        return config.name(key);
     }
 }

@@ -7,6 +7,8 @@ import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.demitasse.export.ExportReport;
 import dev.demitasse.model.Checkpoint;
+import dev.demitasse.model.InvalidRequestException;
+import dev.demitasse.model.ModelConfig;
 import dev.demitasse.model.files.AtomicFile;
 import dev.demitasse.model.onnx.OnnxNames;
 import dev.demitasse.model.progress.Progress;
@@ -32,9 +34,12 @@ public final class OnnxExport {
     /**
      * Writes {@code file}, a data file beside it if the weights need one, and the model's config.json and tokenizer.json
      * beside both.
+     *
+     * @throws InvalidRequestException if the model is no decoder
      */
     public static ExportReport write(Checkpoint source, OnnxOptions options, Path file, Progress progress)
             throws IOException {
+        requireDecoder(source);
         Path place = file.toAbsolutePath();
         ExportReport.Builder report = new ExportReport.Builder();
         GraphBuilder graph = new GraphBuilder();
@@ -59,6 +64,19 @@ public final class OnnxExport {
             bytes += Files.size(weight);
         }
         return report.build(files, bytes);
+    }
+
+    private static void requireDecoder(Checkpoint source) {
+        ModelConfig config = source.config();
+        if (!config.causal()
+                || config.embedding().tokenTypes() > 0
+                || config.head().transform().isPresent()) {
+            throw new InvalidRequestException(
+                    source.path(),
+                    "is an encoder (%s), but ONNX files hold decoders with a cache"
+                            .formatted(config.family().id()),
+                    "keep the checkpoint as it is");
+        }
     }
 
     private static ModelProto model(String config) {

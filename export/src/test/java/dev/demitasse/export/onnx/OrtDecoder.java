@@ -64,8 +64,14 @@ public final class OrtDecoder implements AutoCloseable {
                     longs(Arrays.stream(mask).flatMapToLong(Arrays::stream).toArray(), batch, total));
             inputs.put(OnnxNames.POSITION_IDS, longs(positions(mask, sequence), batch, sequence));
             for (int layer = 0; layer < config.layers(); layer++) {
-                cache(inputs, OnnxNames.pastKey(layer), OnnxNames.presentKey(layer), past, batch, total - sequence);
-                cache(inputs, OnnxNames.pastValue(layer), OnnxNames.presentValue(layer), past, batch, total - sequence);
+                long[] shape = {
+                    batch,
+                    config.attention(layer).keyValueHeads(),
+                    total - sequence,
+                    config.attention(layer).headDimension()
+                };
+                cache(inputs, OnnxNames.pastKey(layer), OnnxNames.presentKey(layer), past, shape);
+                cache(inputs, OnnxNames.pastValue(layer), OnnxNames.presentValue(layer), past, shape);
             }
             try (OrtSession.Result result = session.run(inputs)) {
                 Output output = new Output(new HashMap<>(), new HashMap<>());
@@ -97,15 +103,9 @@ public final class OrtDecoder implements AutoCloseable {
         return positions;
     }
 
-    private void cache(Map<String, OnnxTensor> inputs, String name, String present, Output past, int batch, int length)
+    private void cache(Map<String, OnnxTensor> inputs, String name, String present, Output past, long[] shape)
             throws OrtException {
         float[] values = past.values.getOrDefault(present, new float[0]);
-        long[] shape = {
-            batch,
-            config.attention().keyValueHeads(),
-            length,
-            config.attention().headDimension()
-        };
         inputs.put(name, OnnxTensor.createTensor(environment, FloatBuffer.wrap(values), shape));
     }
 

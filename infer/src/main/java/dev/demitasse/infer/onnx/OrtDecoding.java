@@ -103,8 +103,8 @@ final class OrtDecoding implements Session {
                     row(LongStream.range(position, total).toArray(), ours));
         }
         for (int layer = 0; layer < config.layers(); layer++) {
-            inputs.put(OnnxNames.pastKey(layer), past(OnnxNames.presentKey(layer), ours));
-            inputs.put(OnnxNames.pastValue(layer), past(OnnxNames.presentValue(layer), ours));
+            inputs.put(OnnxNames.pastKey(layer), past(layer, OnnxNames.presentKey(layer), ours));
+            inputs.put(OnnxNames.pastValue(layer), past(layer, OnnxNames.presentValue(layer), ours));
         }
         return inputs;
     }
@@ -117,11 +117,11 @@ final class OrtDecoding implements Session {
     }
 
     /** The last run's output {@code name}, or keys or values of no position before the first run. */
-    private OnnxTensor past(String name, List<OnnxTensor> ours) throws OrtException {
+    private OnnxTensor past(int layer, String name, List<OnnxTensor> ours) throws OrtException {
         if (last != null) {
             return output(last, name);
         }
-        Attention attention = config.attention();
+        Attention attention = config.attention(layer);
         long[] shape = {1, attention.keyValueHeads(), 0, attention.headDimension()};
         OnnxTensor empty = OnnxTensor.createTensor(environment, FloatBuffer.allocate(0), shape);
         ours.add(empty);
