@@ -106,6 +106,11 @@ public final class ConfigJson {
         return has(key) ? OptionalDouble.of(number(key, 0)) : OptionalDouble.empty();
     }
 
+    /** The number; {@code otherwise} if nothing is said, nothing if null is. */
+    public OptionalDouble optionalNumber(String key, double otherwise) {
+        return value(key).isMissingNode() ? OptionalDouble.of(otherwise) : optionalNumber(key);
+    }
+
     /** A list of whole numbers. */
     public List<Integer> integers(String key) {
         List<Integer> integers = new ArrayList<>();

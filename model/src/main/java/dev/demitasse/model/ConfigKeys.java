@@ -8,12 +8,16 @@ import dev.demitasse.model.FeedForward.Activation;
 import dev.demitasse.model.Positions.Rotary;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalInt;
+import java.util.function.IntPredicate;
+import java.util.function.IntUnaryOperator;
 
 /**
  * What most families' config.json say alike, under Llama's names for it. A family with other names reads through
  * {@link ConfigJson#renamed} and writes by {@link #write}'s {@code names}: the same map.
  */
 final class ConfigKeys {
+    private static final String SLIDING = "sliding_attention";
     private static final String SCALING = "rope_scaling";
     private static final String ORIGINAL_POSITIONS = "original_max_position_embeddings";
 
@@ -35,6 +39,57 @@ final class ConfigKeys {
         int heads = json.size("num_attention_heads");
         int width = Math.max(1, json.size("hidden_size") / heads);
         return Attention.of(heads, json.size("num_key_value_heads", heads), json.size("head_dim", width));
+    }
+
+    /**
+     * The window of each layer, where {@code sliding_window} is that of some: those that {@code layer_types} calls sliding,
+     * where there is such a list.
+     *
+     * @param otherwise which layers slide, where there is none
+     */
+    static IntUnaryOperator windows(ConfigJson json, OptionalInt window, IntPredicate otherwise) {
+        if (window.isEmpty()) {
+            return layer -> Attention.FULL;
+        }
+        List<String> types = json.texts("layer_types");
+        for (String type : types) {
+            if (!type.equals(SLIDING) && !type.equals("full_attention")) {
+                throw json.malformed("layer_types", "holds '" + type + "'; Demitasse knows sliding and full attention");
+            }
+        }
+        if (!types.isEmpty() && types.size() != json.size("num_hidden_layers")) {
+            throw json.malformed(
+                    "layer_types",
+                    "has %d entries for %d layers".formatted(types.size(), json.size("num_hidden_layers")));
+        }
+        return layer -> {
+            boolean slides =
+                    types.isEmpty() ? otherwise.test(layer) : types.get(layer).equals(SLIDING);
+            return slides ? window.getAsInt() : Attention.FULL;
+        };
+    }
+
+    /** {@code sliding_window}, if it is there. */
+    static OptionalInt window(ConfigJson json) {
+        return json.has("sliding_window") ? OptionalInt.of(json.size("sliding_window")) : OptionalInt.empty();
+    }
+
+    /** Writes {@code sliding_window} and which layers slide. */
+    static ObjectNode writeWindows(ModelConfig config, ObjectNode json) {
+        List<Integer> windows = config.blocks().stream()
+                .map(block -> block.attention().slidingWindow())
+                .toList();
+        OptionalInt window = windows.stream()
+                .mapToInt(size -> size)
+                .filter(size -> size != Attention.FULL)
+                .findFirst();
+        if (window.isEmpty()) {
+            return json.putNull("sliding_window");
+        }
+        json.put("sliding_window", window.getAsInt());
+        ArrayNode types = json.putArray("layer_types");
+        windows.forEach(size -> types.add(size == Attention.FULL ? "full_attention" : SLIDING));
+        return json;
     }
 
     /** The activation that {@code key} names. */
@@ -63,12 +118,27 @@ final class ConfigKeys {
 
     /** {@code rope_theta} and {@code rope_scaling}, over {@code dimensions} of each head. */
     static Rotary rotary(Family family, ConfigJson json, int dimensions) {
-        return new Rotary(dimensions, json.number("rope_theta", 10_000), ropeScaling(json), family.pairing());
+        return rotary(family, json, dimensions, 10_000);
+    }
+
+    /** As above, with the base that holds if {@code rope_theta} is not said. */
+    static Rotary rotary(Family family, ConfigJson json, int dimensions, double base) {
+        return new Rotary(dimensions, json.number("rope_theta", base), ropeScaling(json), family.pairing());
     }
 
     /** As above, over the part of each head that {@code partial_rotary_factor} says. */
     static Rotary partialRotary(Family family, ConfigJson json, int headDimension, double otherwise) {
         return rotary(family, json, (int) (headDimension * json.number("partial_rotary_factor", otherwise)));
+    }
+
+    /** Writes {@code partial_rotary_factor}. */
+    static ObjectNode writePartialRotary(ModelConfig config, ObjectNode json) {
+        if (config.positions() instanceof Rotary rotary) {
+            json.put(
+                    "partial_rotary_factor",
+                    (double) rotary.dimensions() / config.attention().headDimension());
+        }
+        return json;
     }
 
     static RopeScaling ropeScaling(ConfigJson json) {
@@ -173,7 +243,8 @@ final class ConfigKeys {
         }
     }
 
-    private static JsonNode writeScaling(ModelConfig config, ObjectNode root, RopeScaling scaling) {
+    /** {@code scaling} as {@code rope_scaling} has it; adds to {@code root} what stands outside. */
+    static JsonNode writeScaling(ModelConfig config, ObjectNode root, RopeScaling scaling) {
         ObjectNode json = JsonNodeFactory.instance.objectNode();
         return switch (scaling) {
             case RopeScaling.None none -> JsonNodeFactory.instance.nullNode();

@@ -6,7 +6,29 @@ import java.util.stream.Collectors;
 
 /** Every family that Demitasse knows. */
 public final class Families {
-    private static final List<Family> ALL = List.of(new Llama(), new Mistral());
+    private static final List<Family> ALL = List.of(
+            new Cohere(),
+            new Gemma(),
+            new Gemma2(),
+            new Gemma3(),
+            new Granite(),
+            new InternLm2(),
+            new Llama(),
+            new MiniCpm(),
+            new Mistral(),
+            new Mixtral(),
+            new MobileLlm(),
+            new Olmo(),
+            new Olmo2(),
+            new Olmoe(),
+            new Phi(),
+            new Phi3(),
+            new Qwen2(),
+            new Qwen2Moe(),
+            new Qwen3(),
+            new Qwen3Moe(),
+            new StableLm(),
+            new Starcoder2());
 
     private Families() {}
 
@@ -59,6 +81,11 @@ public final class Families {
             throw new MalformedModelException(
                     metadata.path(), "impossible sizes: " + message(e), "the file was written wrongly", e);
         }
+    }
+
+    /** How many neurons a layer without experts has, in a model some of whose layers have some. */
+    public static int feedForwardSize(GgufMetadata metadata, ModelConfig config, int layer) {
+        return new GgufKeys(config.family(), metadata).size("feed_forward_length", layer, 0);
     }
 
     /** A virtual machine that has seen many an overflow stops telling it apart. */

@@ -12,6 +12,7 @@ import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.function.IntFunction;
 import java.util.function.ToIntFunction;
+import java.util.function.UnaryOperator;
 
 /**
  * GGUF metadata keys that architectures share, each under the architecture's name (ggml, docs/gguf.md; llama.cpp,
@@ -104,6 +105,38 @@ final class GgufKeys {
         return layer -> all;
     }
 
+    /** Each layer's attention, with what the keys leave unsaid. */
+    IntFunction<Attention> attentions(UnaryOperator<Attention> completed) {
+        IntFunction<Attention> said = attentions();
+        Attention first = completed.apply(said.apply(0));
+        return layer ->
+                layer == 0 || said.apply(layer).equals(said.apply(0)) ? first : completed.apply(said.apply(layer));
+    }
+
+    /**
+     * Each layer's feed-forward block where there are experts: those of all layers but the first
+     * {@code leading_dense_block_count}.
+     *
+     * @param normalized whether the weights of the experts used are divided by their sum, where the file does not say
+     */
+    IntFunction<FeedForward> experts(boolean normalized) {
+        IntFunction<FeedForward> dense = feedForwards(Activation.SILU, true);
+        int count = size("expert_count", 1);
+        if (count == 1) {
+            return dense;
+        }
+        Experts experts = new Experts(
+                count,
+                size("expert_used_count"),
+                flag("expert_weights_norm", normalized),
+                metadata.has(prefix + "expert_shared_feed_forward_length")
+                        ? size("expert_shared_feed_forward_length")
+                        : 0);
+        FeedForward sparse = FeedForward.experts(
+                size("expert_feed_forward_length", size("feed_forward_length")), Activation.SILU, experts);
+        return layer -> sparse;
+    }
+
     /** Each layer's feed-forward block, read once where all are alike. */
     IntFunction<FeedForward> feedForwards(Activation activation, boolean gated) {
         if (metadata.isList(prefix + "feed_forward_length")) {
@@ -137,9 +170,14 @@ final class GgufKeys {
 
     /** Rotary positions over all dimensions of a head, or as many as are said. */
     Rotary rotary() {
+        return rotary(10_000);
+    }
+
+    /** As above, with the base that holds if none is said. */
+    Rotary rotary(double base) {
         return new Rotary(
                 size("rope.dimension_count", attention(0).headDimension()),
-                number("rope.freq_base", 10_000),
+                number("rope.freq_base", base),
                 scaling(),
                 family.ggufPairing());
     }
@@ -221,11 +259,30 @@ final class GgufKeys {
         attention.clip().ifPresent(bound -> values.put("attention.clamp_kqv", (float) bound));
         attention.softCap().ifPresent(cap -> values.put("attn_logit_softcapping", (float) cap));
         config.head().softCap().ifPresent(cap -> values.put("final_logit_softcapping", (float) cap));
+        writeExperts(config, values);
         writePositions(config, values);
         Map<String, Object> prefixed = new LinkedHashMap<>();
         String architecture = config.family().ggufArchitecture().orElseThrow();
         values.forEach((key, value) -> prefixed.put(architecture + "." + key, value));
         return prefixed;
+    }
+
+    private static void writeExperts(ModelConfig config, Map<String, Object> values) {
+        Optional<FeedForward> sparse = config.blocks().stream()
+                .map(Block::feedForward)
+                .filter(feedForward -> feedForward.experts().isPresent())
+                .findFirst();
+        if (sparse.isEmpty()) {
+            return;
+        }
+        Experts experts = sparse.get().experts().orElseThrow();
+        values.put("expert_count", experts.count());
+        values.put("expert_used_count", experts.used());
+        values.put("expert_feed_forward_length", sparse.get().intermediateSize());
+        values.put("expert_weights_norm", experts.normalized());
+        if (experts.sharedSize() > 0) {
+            values.put("expert_shared_feed_forward_length", experts.sharedSize());
+        }
     }
 
     private static Object perLayer(ModelConfig config, ToIntFunction<Block> size) {

@@ -90,7 +90,7 @@ final class Llama implements Family {
     public ModelConfig readGguf(GgufMetadata metadata) {
         GgufKeys keys = new GgufKeys(this, metadata);
         if (keys.size("expert_count", 1) > 1) {
-            throw metadata.malformed("llama.expert_count", "is above 1; Demitasse knows no such mixture of experts");
+            return new Mixtral().readGguf(metadata);
         }
         if (keys.slidingWindow() != Attention.FULL) {
             return new Mistral().readGguf(metadata);

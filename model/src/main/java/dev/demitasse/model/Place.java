@@ -46,12 +46,12 @@ public sealed interface Place {
         return new Own(module, true);
     }
 
-    static Place fused(String module, Order order, Role... roles) {
+    static Fused fused(String module, Order order, Role... roles) {
         return new Fused(module, List.of(roles), order, false);
     }
 
     /** Stored {@code [in, out]}, the roles' columns after each other. */
-    static Place fusedTransposed(String module, Order order, Role... roles) {
+    static Fused fusedTransposed(String module, Order order, Role... roles) {
         return new Fused(module, List.of(roles), order, true);
     }
 }

@@ -1,8 +1,10 @@
 package dev.demitasse.model.gguf;
 
 import dev.demitasse.model.Attention;
+import dev.demitasse.model.Block;
 import dev.demitasse.model.Checkpoint;
 import dev.demitasse.model.Families;
+import dev.demitasse.model.FeedForward;
 import dev.demitasse.model.Head;
 import dev.demitasse.model.MalformedModelException;
 import dev.demitasse.model.ModelConfig;
@@ -72,8 +74,13 @@ public final class GgufCheckpoint implements Checkpoint {
     }
 
     private static ModelConfig config(GgufFile file) {
-        ModelConfig config = Families.read(file.metadata());
-        TensorNames names = config.names();
+        ModelConfig said = Families.read(file.metadata());
+        TensorNames names = said.names();
+        List<Block> blocks = new ArrayList<>();
+        for (int layer = 0; layer < said.layers(); layer++) {
+            blocks.add(detected(file, names, said, layer));
+        }
+        ModelConfig config = said.withBlocks(blocks);
         Set<Role> biases = EnumSet.noneOf(Role.class);
         for (Role role : Attention.PROJECTIONS) {
             if (exists(file, names, TensorKey.bias(role, 0))) {
@@ -97,6 +104,21 @@ public final class GgufCheckpoint implements Checkpoint {
             throw new MalformedModelException(
                     file.path(), "rope factors: " + e.getMessage(), "the file was written wrongly", e);
         }
+    }
+
+    /** What metadata does not tell of a layer: norms of queries and keys, whether it has experts. */
+    private static Block detected(GgufFile file, TensorNames names, ModelConfig config, int layer) {
+        Block block = config.blocks().get(layer);
+        if (block.attention().queryKeyNorm().isPresent()
+                && !exists(file, names, TensorKey.weight(Role.QUERY_NORM, layer))) {
+            block = block.withAttention(block.attention().withQueryKeyNorm(Optional.empty()));
+        }
+        if (block.feedForward().experts().isPresent() && !exists(file, names, TensorKey.weight(Role.ROUTER, layer))) {
+            int size = Families.feedForwardSize(file.metadata(), config, layer);
+            block = block.withFeedForward(
+                    FeedForward.gated(size, block.feedForward().activation()));
+        }
+        return block;
     }
 
     private static boolean exists(GgufFile file, TensorNames names, TensorKey key) {

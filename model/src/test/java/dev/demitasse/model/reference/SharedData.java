@@ -1,5 +1,6 @@
 package dev.demitasse.model.reference;
 
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
@@ -43,6 +44,25 @@ public final class SharedData {
             }
         }
         return Optional.empty();
+    }
+
+    /**
+     * Every folder of {@code golden} that holds a model and another implementation's outputs for it; one name that
+     * {@link #require} skips by where there is no shared data.
+     */
+    public static Stream<String> goldens() throws IOException {
+        Optional<Path> golden = folder().map(folder -> folder.resolve("golden")).filter(Files::isDirectory);
+        if (golden.isEmpty()) {
+            return Stream.of("llama");
+        }
+        try (Stream<Path> folders = Files.list(golden.get())) {
+            return folders
+                    .filter(folder -> Files.exists(folder.resolve(Golden.FILE)))
+                    .map(folder -> folder.getFileName().toString())
+                    .sorted()
+                    .toList()
+                    .stream();
+        }
     }
 
     /** The folders of {@code golden} whose models are of the Llama family. */

@@ -1,0 +1,42 @@
+package dev.demitasse.model;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.Map;
+import java.util.Set;
+
+/** MobileLLM: a deep and thin Llama (arXiv:2402.14905 §3). */
+final class MobileLlm implements Family {
+    @Override
+    public String id() {
+        return "mobilellm";
+    }
+
+    @Override
+    public Set<String> architectures() {
+        return Set.of("MobileLLMForCausalLM");
+    }
+
+    @Override
+    public TensorNames names(ModelConfig config) {
+        return Llama.layout(config);
+    }
+
+    @Override
+    public ModelConfig read(ConfigJson json) {
+        json.refuse("layer_sharing", false);
+        boolean tied = json.flag("share_embedding", json.flag("tie_word_embeddings", false));
+        return Llama.near(this, json)
+                .attention(ConfigKeys.attention(json)
+                        .withBiases(json.flag("attention_bias", false) ? Attention.PROJECTIONS : Set.of()))
+                .head(Head.plain(tied))
+                .build();
+    }
+
+    @Override
+    public ObjectNode write(ModelConfig config) {
+        return ConfigKeys.write(config, Map.of())
+                .put("attention_bias", !config.attention().biases().isEmpty())
+                .put("share_embedding", config.tiedHead())
+                .put("layer_sharing", false);
+    }
+}
