@@ -4,8 +4,9 @@ import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.demitasse.model.MalformedModelException;
+import dev.demitasse.model.files.JsonFile;
+import dev.demitasse.model.files.JsonFile.Duplicates;
 import dev.demitasse.model.tokenizer.TokenizerJson.Silent;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
@@ -15,6 +16,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Map;
 import java.util.OptionalInt;
+import java.util.function.Supplier;
 
 /**
  * Text to token ids and back, by Hugging Face's own tokenizers library. A tokenizer is its tokenizer.json: one read from
@@ -51,10 +53,8 @@ public final class Tokenizer {
      */
     public static Tokenizer ofJson(Path path, String json) {
         try {
-            JsonNode root = JSON.readTree(json);
-            if (!(root instanceof ObjectNode)) {
-                throw new MalformedModelException(path, "not a tokenizer.json: no JSON object", ADVICE);
-            }
+            JsonNode root = JsonFile.parse(path, json, "tokenizer.json", Duplicates.REFUSED);
+            LibraryGuard.check(path, root);
             TokenizerJson layout = new TokenizerJson(path, root);
             // Left to itself the library cuts texts at 512 tokens.
             Map<String, String> options = Map.of("truncation", "false", "addSpecialTokens", "false");
@@ -75,17 +75,26 @@ public final class Tokenizer {
 
     /** Token ids of {@code text}, without the tokens a model wants at the start. */
     public int[] encode(String text) {
-        return toInts(library.encode(text, false, false).getIds());
+        return toInts(ask(() -> library.encode(text, false, false).getIds()));
     }
 
     /** Token ids of {@code text} with the special tokens (usually bos) that the tokenizer adds around it. */
     public int[] encodeWithSpecial(String text) {
-        return toInts(library.encode(text, true, false).getIds());
+        return toInts(ask(() -> library.encode(text, true, false).getIds()));
     }
 
     /** The text of {@code ids}, special tokens left out. */
     public String decode(int[] ids) {
-        return library.decode(Arrays.stream(ids).asLongStream().toArray(), true);
+        return ask(() -> library.decode(Arrays.stream(ids).asLongStream().toArray(), true));
+    }
+
+    /** Some of a file's contradictions come to light only with the text that meets them. */
+    private <T> T ask(Supplier<T> question) {
+        try {
+            return question.get();
+        } catch (RuntimeException e) {
+            throw new MalformedModelException(path, "cannot be used: " + e.getMessage(), ADVICE, e);
+        }
     }
 
     /** A decoder of tokens that come one by one; to continue a prompt, let it take the prompt's tokens first. */

@@ -11,11 +11,18 @@ import com.google.protobuf.ByteString;
 import dev.demitasse.model.DemitasseException;
 import dev.demitasse.model.InvalidRequestException;
 import dev.demitasse.model.MalformedModelException;
+import dev.demitasse.model.ModelConfig;
+import dev.demitasse.model.Role;
+import dev.demitasse.model.TensorKey;
+import dev.demitasse.model.reference.MemoryFolder;
+import dev.demitasse.model.reference.Mutants;
+import dev.demitasse.model.reference.TinyModel;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
-import java.util.Random;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -26,7 +33,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Files that are broken, foreign or malicious are refused with the file's name and what is wrong with it. */
 class OnnxHostileTest {
-    @TempDir
+    @TempDir(factory = MemoryFolder.class)
     Path folder;
 
     private static TensorProto.Builder floats(String name, long... shape) {
@@ -148,25 +155,63 @@ class OnnxHostileTest {
                 .hasMessageContaining("model.onnx");
     }
 
-    /** Whatever bytes are flipped, the error is one of ours or the file still reads. */
-    @Test
-    void flippedBytesAreNeverAnotherError() throws Exception {
-        byte[] whole = model(
-                        floats("a", 2, 3).setRawData(ByteString.copyFrom(new byte[24])),
-                        floats("b", 4).setRawData(ByteString.copyFrom(new byte[16])))
-                .toByteArray();
-        Random random = new Random(11);
-        for (int i = 0; i < 2000; i++) {
-            byte[] flipped = whole.clone();
-            for (int j = 0; j <= random.nextInt(3); j++) {
-                flipped[random.nextInt(flipped.length)] = (byte) random.nextInt(256);
+    /** A model whose weights lie in the file and in another beside it, as the exporter writes them. */
+    private byte[] tiny() throws Exception {
+        ModelConfig config = TinyModel.config();
+        ByteArrayOutputStream data = new ByteArrayOutputStream();
+        GraphProto.Builder graph = GraphProto.newBuilder();
+        for (TensorKey key : config.tensors()) {
+            long[] shape = config.shape(key);
+            boolean turned = key.role().projection() || key.role() == Role.HEAD;
+            byte[] bytes = TinyModel.tensor(config, key).data().toArray(ValueLayout.JAVA_BYTE);
+            TensorProto.Builder tensor = floats(config.name(key), turned ? new long[] {shape[1], shape[0]} : shape);
+            if (turned) {
+                tensor.setDataLocation(TensorProto.DataLocation.EXTERNAL)
+                        .addExternalData(entry("location", "model.onnx.data"))
+                        .addExternalData(entry("offset", Integer.toString(data.size())))
+                        .addExternalData(entry("length", Integer.toString(bytes.length)));
+                data.writeBytes(bytes);
+            } else {
+                tensor.setRawData(ByteString.copyFrom(bytes));
             }
-            Path file = write(flipped);
-            try (OnnxFile read = OnnxFile.open(file)) {
-                assertThat(read.tensors().size()).isLessThanOrEqualTo(2);
+            graph.addInitializer(tensor);
+        }
+        Files.write(folder.resolve("model.onnx.data"), data.toByteArray());
+        return ModelProto.newBuilder()
+                .setGraph(graph)
+                .addMetadataProps(
+                        entry(OnnxNames.CONFIG, config.family().write(config).toString()))
+                .addMetadataProps(entry(OnnxNames.LAYOUT, OnnxNames.LAYOUT_VERSION))
+                .build()
+                .toByteArray();
+    }
+
+    @Test
+    void mutantsEndInSuccessOrAnError() throws Exception {
+        byte[] whole = tiny();
+        OnnxCheckpoint.open(write(whole)).close();
+        int refused = Mutants.feed("onnx", whole, whole.length, content -> {
+            try (OnnxCheckpoint checkpoint = OnnxCheckpoint.open(write(content))) {
+                Mutants.touch(checkpoint);
             } catch (DemitasseException e) {
                 assertThat(e).hasMessageContaining("model.onnx");
+                throw e;
             }
+        });
+        assertThat(refused).isBetween(Mutants.COUNT / 4, Mutants.COUNT - 1);
+    }
+
+    /** The data file's bytes are numbers, whatever they are; only its length can be wrong. */
+    @Test
+    void shortDataFilesAreRefused() throws Exception {
+        Path file = write(tiny());
+        Path data = folder.resolve("model.onnx.data");
+        byte[] whole = Files.readAllBytes(data);
+        for (int length : new int[] {0, 1, whole.length / 2, whole.length - 1}) {
+            Files.write(data, Arrays.copyOf(whole, length));
+            assertThatThrownBy(() -> OnnxCheckpoint.open(file))
+                    .isInstanceOf(MalformedModelException.class)
+                    .hasMessageContaining("model.onnx.data");
         }
     }
 }

@@ -40,12 +40,17 @@ public final class Mutants {
      * @return how many were refused
      */
     public static int feed(String format, byte[] original, int header, Reader reader) {
+        return feed(format, original, header, COUNT, reader);
+    }
+
+    /** As {@link #feed(String, byte[], int, Reader)}, but {@code count} copies. */
+    public static int feed(String format, byte[] original, int header, int count, Reader reader) {
         ThreadMXBean memory = (ThreadMXBean) ManagementFactory.getThreadMXBean();
         int refused = 0;
         long most = 0;
         long slowest = 0;
         TreeMap<Integer, Throwable> failures = new TreeMap<>();
-        for (int number = 0; number < COUNT; number++) {
+        for (int number = 0; number < count; number++) {
             byte[] mutant = mutate(original, header, new Random(format.hashCode() * 1_000_003L + number));
             long before = memory.getCurrentThreadAllocatedBytes();
             long start = System.nanoTime();
@@ -65,7 +70,7 @@ public final class Mutants {
         }
         System.out.printf(
                 "%s: %,d mutants, %,d refused, %,d read; the slowest took %d ms, the largest %,d kB of heap%n",
-                format, COUNT, refused, COUNT - refused - failures.size(), slowest / 1_000_000, most >> 10);
+                format, count, refused, count - refused - failures.size(), slowest / 1_000_000, most >> 10);
         if (!failures.isEmpty()) {
             throw new AssertionError(
                     "%d mutants of %s were not refused properly, %s"
