@@ -4,6 +4,7 @@ import dev.demitasse.model.MalformedModelException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
+import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -16,6 +17,7 @@ final class GgufCursor {
             ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final int MAXIMUM_NAME = 1 << 16;
     private static final int MAXIMUM_TEXT = 1 << 28;
     /** Array elements of all keys together: a vocabulary has tokens, scores, types and merges, each below a million. */
     private static final long MAXIMUM_ELEMENTS = 1 << 24;
@@ -99,6 +101,23 @@ final class GgufCursor {
         }
         long start = advance(length, what);
         return new String(file.asSlice(start, length).toArray(ValueLayout.JAVA_BYTE), StandardCharsets.UTF_8);
+    }
+
+    /** A text that others refer to, so that it must be one; tokens need not be. */
+    String name(String what) {
+        long length = int64("the length of " + what);
+        if (length > MAXIMUM_NAME) {
+            throw malformed("%s is %,d bytes long, over %,d".formatted(what, length, MAXIMUM_NAME));
+        }
+        long start = advance(length, what);
+        try {
+            return StandardCharsets.UTF_8
+                    .newDecoder()
+                    .decode(file.asSlice(start, length).asByteBuffer())
+                    .toString();
+        } catch (CharacterCodingException e) {
+            throw malformed(what + " is no UTF-8 text");
+        }
     }
 
     ValueType valueType(String key) {

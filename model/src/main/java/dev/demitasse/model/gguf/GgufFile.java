@@ -128,7 +128,7 @@ public final class GgufFile implements AutoCloseable {
     private static Map<String, Object> pairs(GgufCursor cursor, long count) {
         Map<String, Object> values = new LinkedHashMap<>();
         for (long i = 0; i < count; i++) {
-            String key = cursor.text("the key of metadata pair " + i);
+            String key = cursor.name("the key of metadata pair " + i);
             if (values.put(key, cursor.value(cursor.valueType(key), key)) != null) {
                 throw cursor.malformed("has the metadata '" + key + "' twice");
             }
@@ -139,7 +139,7 @@ public final class GgufFile implements AutoCloseable {
     private static Map<String, Entry> entries(GgufCursor cursor, long count) {
         Map<String, Entry> entries = new LinkedHashMap<>();
         for (long i = 0; i < count; i++) {
-            String name = cursor.text("the name of tensor " + i);
+            String name = cursor.name("the name of tensor " + i);
             int rank = cursor.int32("the rank of '" + name + "'");
             if (rank < 1 || rank > MAXIMUM_DIMENSIONS) {
                 throw cursor.malformed("tensor '%s' has %s dimensions".formatted(name, Integer.toUnsignedString(rank)));

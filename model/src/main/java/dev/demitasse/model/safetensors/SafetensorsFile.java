@@ -95,7 +95,14 @@ public final class SafetensorsFile implements TensorFile {
 
     private static List<Entry> parse(Path path, byte[] header, Map<String, String> metadata) {
         JsonNode root = JsonFile.parse(path, header, "header", Duplicates.REFUSED);
-        for (Map.Entry<String, JsonNode> pair : root.path("__metadata__").properties()) {
+        JsonNode notes = root.path("__metadata__");
+        if (!notes.isMissingNode() && !notes.isObject()) {
+            throw new MalformedModelException(path, "its __metadata__ is no object of texts", ADVICE);
+        }
+        for (Map.Entry<String, JsonNode> pair : notes.properties()) {
+            if (!pair.getValue().isTextual()) {
+                throw new MalformedModelException(path, "its metadata '" + pair.getKey() + "' is no text", ADVICE);
+            }
             metadata.put(pair.getKey(), pair.getValue().asText());
         }
         List<Entry> entries = new ArrayList<>();

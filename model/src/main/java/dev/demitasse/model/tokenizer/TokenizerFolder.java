@@ -24,8 +24,6 @@ import java.util.OptionalInt;
  * tokenizer_config.json says what those leave open.
  */
 public final class TokenizerFolder {
-    private static final int MAXIMUM_TOKENS = 1 << 24;
-
     private final Path folder;
     private final TokenizerConfig config;
 
@@ -92,7 +90,7 @@ public final class TokenizerFolder {
         List<TokenType> types = new ArrayList<>();
         for (Map.Entry<String, JsonNode> entry : vocabulary.properties()) {
             JsonNode id = entry.getValue();
-            if (!id.isInt() || id.intValue() < 0 || id.intValue() >= MAXIMUM_TOKENS) {
+            if (!id.isInt() || id.intValue() < 0 || id.intValue() > TokenizerJson.largestId(vocabulary.size())) {
                 throw new MalformedModelException(file, "has the impossible token id " + id, "fetch it again");
             }
             while (tokens.size() <= id.intValue()) {

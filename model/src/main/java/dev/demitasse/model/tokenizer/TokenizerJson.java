@@ -52,10 +52,16 @@ final class TokenizerJson {
     }
 
     private int id(JsonNode node) {
-        if (!node.isInt() || node.intValue() < 0 || node.intValue() >= MAXIMUM_TOKENS) {
-            throw malformed("has the impossible token id " + node);
+        int tokens = model.path("vocab").size() + root.path("added_tokens").size();
+        if (!node.isInt() || node.intValue() < 0 || node.intValue() > largestId(tokens)) {
+            throw malformed("has the impossible token id " + node + " among " + tokens + " tokens");
         }
         return node.intValue();
+    }
+
+    /** Ids may leave gaps, but one that is far off would be believed to tell the vocabulary's size. */
+    static long largestId(int tokens) {
+        return Math.min(MAXIMUM_TOKENS, 4L * tokens + 65_536);
     }
 
     /** What the post-processor puts before a text. */

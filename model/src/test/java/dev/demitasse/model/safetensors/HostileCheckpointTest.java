@@ -55,6 +55,13 @@ class HostileCheckpointTest {
         return safetensors(header.getBytes(StandardCharsets.UTF_8).length, header, dataBytes);
     }
 
+    private static byte[] notUtf8() {
+        byte[] file = safetensors("{\"ab\":{\"dtype\":\"U8\",\"shape\":[16],\"data_offsets\":[0,16]}}", 16);
+        file[10] = (byte) 0xc3;
+        file[11] = 0x28;
+        return file;
+    }
+
     private static Arguments bad(String what, String inMessage, byte[] content) {
         return arguments(what, inMessage, content);
     }
@@ -79,6 +86,9 @@ class HostileCheckpointTest {
                 bad("a header of -1 bytes", "header", safetensors(-1, "{}", 0)),
                 bad("a header over 100 MB", "header", safetensors(100_000_001, "{}", 0)),
                 bad("bytes that are no text", "JSON", safetensors(4, "\u0000\u0001\u0002\u0003", 0)),
+                bad("names that are no UTF-8", "UTF-8", notUtf8()),
+                badHeader("metadata that is a number", "__metadata__", "{'__metadata__':3}"),
+                badHeader("metadata of numbers", "'a' is no text", "{'__metadata__':{'a':3}}"),
                 badHeader("a list", "object", "[]"),
                 badHeader("half an object", "JSON", "{'w':"),
                 badHeader("text after the object", "JSON", "{}{}"),
@@ -226,6 +236,33 @@ class HostileCheckpointTest {
         assertThatThrownBy(() -> read(folder))
                 .isInstanceOf(DemitasseException.class)
                 .hasMessageContaining(folder.toString());
+    }
+
+    /** A cache of the hub holds links to blobs, so where a link leads is its maker's business. */
+    @Test
+    void linksAreFollowedAndLoopsAreNot(@TempDir Path elsewhere) throws IOException {
+        TinyModel.write(folder, TinyModel.config(), name -> ScalarFormat.F32);
+        Path file = folder.resolve("model.safetensors");
+        Path blob = Files.move(file, elsewhere.resolve("blob"));
+        Files.createSymbolicLink(file, blob);
+        read(folder);
+        Files.delete(file);
+        Files.createSymbolicLink(file, file);
+        assertThatThrownBy(() -> read(folder)).isInstanceOf(DemitasseException.class);
+        Files.delete(file);
+        Files.createDirectory(file);
+        assertThatThrownBy(() -> read(folder)).isInstanceOf(DemitasseException.class);
+    }
+
+    @Test
+    void emptyTensorsAreRead() throws IOException {
+        String header = "{\"a\":{\"dtype\":\"F32\",\"shape\":[0,4611686018427387904],\"data_offsets\":[0,0]},"
+                + "\"b\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]}}";
+        Path file = Files.write(folder.resolve("model.safetensors"), safetensors(header, 4));
+        try (SafetensorsFile read = SafetensorsFile.open(file)) {
+            assertThat(read.tensor("a").elements()).isZero();
+            assertThat(read.tensor("b").toFloats()).containsExactly(0);
+        }
     }
 
     @Test

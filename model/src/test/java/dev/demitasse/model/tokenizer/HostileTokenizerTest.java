@@ -8,13 +8,18 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.demitasse.model.DemitasseException;
+import dev.demitasse.model.InvalidRequestException;
 import dev.demitasse.model.MalformedModelException;
 import dev.demitasse.model.reference.MemoryFolder;
 import dev.demitasse.model.reference.Mutants;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Base64;
 import java.util.List;
 import java.util.stream.Stream;
@@ -44,7 +49,78 @@ class HostileTokenizerTest {
         Tokenizer tokenizer = Tokenizer.read(file);
         tokenizer.decode(tokenizer.encodeWithSpecial("Hello <s> wörld, the end 123 \0 \ud83d\ude00 cafe\u0301 \ud800"));
         tokenizer.decode(tokenizer.encode(""));
+        describe(tokenizer);
         tokenizer.decode(new int[] {0, tokenizer.vocabularySize(), Integer.MAX_VALUE});
+    }
+
+    /** What export needs of it; for some kinds there is no such thing. */
+    private static void describe(Tokenizer tokenizer) {
+        try {
+            assertThat(tokenizer.data().tokens()).hasSize(tokenizer.vocabularySize());
+        } catch (InvalidRequestException e) {
+            assertThat(e).hasMessageContaining("tokenizer");
+        }
+    }
+
+    /** A protobuf field of bytes. */
+    private static byte[] field(int number, byte[]... parts) {
+        ByteArrayOutputStream content = new ByteArrayOutputStream();
+        for (byte[] part : parts) {
+            content.writeBytes(part);
+        }
+        ByteArrayOutputStream field = new ByteArrayOutputStream();
+        field.write(number << 3 | 2);
+        field.write(content.size());
+        field.writeBytes(content.toByteArray());
+        return field.toByteArray();
+    }
+
+    /** A SentencePiece model of a few pieces. */
+    private static byte[] sentencePiece(int model) {
+        ByteArrayOutputStream file = new ByteArrayOutputStream();
+        List<String> pieces =
+                List.of("<unk>", "<s>", "</s>", "<0x0A>", "▁", "a", "b", "ab", "▁ab", "l", "ll", "e", "▁a");
+        for (int i = 0; i < pieces.size(); i++) {
+            byte[] score = ByteBuffer.allocate(5)
+                    .order(ByteOrder.LITTLE_ENDIAN)
+                    .put((byte) 0x15)
+                    .putFloat(-i)
+                    .array();
+            byte type = (byte) (i == 0 ? 2 : i < 3 ? 3 : i == 3 ? 6 : 1);
+            file.writeBytes(
+                    field(1, field(1, pieces.get(i).getBytes(StandardCharsets.UTF_8)), score, new byte[] {0x18, type}));
+        }
+        file.writeBytes(field(2, new byte[] {0x18, (byte) model, (byte) 0xc0, 2, 0, (byte) 0xc8, 2, 1}));
+        file.writeBytes(field(3, field(1, new byte[] {'x'}), new byte[] {0x18, 1, 0x20, 1, 0x28, 1}));
+        return file.toByteArray();
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2})
+    void mutantsOfSentencePieceModelsEndInSuccessOrAnError(int model) {
+        byte[] whole = sentencePiece(model);
+        Mutants.Reader reader = content -> {
+            Files.write(folder.resolve("tokenizer.model"), content);
+            Tokenizer tokenizer = TokenizerFolder.read(folder).orElseThrow();
+            tokenizer.decode(tokenizer.encodeWithSpecial("ab ball é"));
+            describe(tokenizer);
+        };
+        int count = Mutants.COUNT / 2;
+        int refused = Mutants.feed("tokenizer.model of type " + model, whole, whole.length, count, reader);
+        assertThat(refused).isBetween(count / 10, count - 1);
+    }
+
+    /** A token's id says how large a vocabulary is, and is not believed. */
+    @ParameterizedTest
+    @ValueSource(strings = {"16777215", "2147483647", "9223372036854775807", "1e9", "-1"})
+    void farTokenIdsAreRefused(String id) throws IOException {
+        Files.writeString(folder.resolve("vocab.json"), "{\"a\":" + id + "}");
+        Files.writeString(folder.resolve("merges.txt"), "");
+        assertThatThrownBy(() -> TokenizerFolder.read(folder)).isInstanceOf(MalformedModelException.class);
+        String json =
+                new String(resource("byte_level_bpe"), StandardCharsets.UTF_8).replace("\"id\": 259", "\"id\": " + id);
+        assertThatThrownBy(() -> use(json.getBytes(StandardCharsets.UTF_8)))
+                .isInstanceOf(MalformedModelException.class);
     }
 
     @ParameterizedTest
@@ -67,8 +143,8 @@ class HostileTokenizerTest {
     }
 
     private static String map(int... units) {
-        java.nio.ByteBuffer bytes = java.nio.ByteBuffer.allocate(4 + 4 * units.length + 2)
-                .order(java.nio.ByteOrder.LITTLE_ENDIAN)
+        ByteBuffer bytes = ByteBuffer.allocate(4 + 4 * units.length + 2)
+                .order(ByteOrder.LITTLE_ENDIAN)
                 .putInt(4 * units.length);
         for (int unit : units) {
             bytes.putInt(unit);
@@ -256,7 +332,7 @@ class HostileTokenizerTest {
         assertThatThrownBy(() -> use(whole)).isInstanceOf(MalformedModelException.class);
         byte[] again = resource("wordpiece");
         for (int length = 0; length < again.length; length += 13) {
-            byte[] cut = java.util.Arrays.copyOf(again, length);
+            byte[] cut = Arrays.copyOf(again, length);
             assertThatThrownBy(() -> use(cut)).isInstanceOf(DemitasseException.class);
         }
     }
