@@ -102,6 +102,19 @@ public record ModelConfig(
         return blocks.get(layer).positions();
     }
 
+    /**
+     * Whether the keys of a sequence's first {@code length} tokens turn otherwise once it has {@code longer}, so that
+     * cached ones must be computed anew: past LongRoPE's switch, as transformers do. Dynamic scaling, which changes with
+     * every token, leaves cached keys as they are there and here.
+     */
+    public boolean turnsKeysAnew(int length, int longer) {
+        return length > 0
+                && blocks.stream()
+                        .anyMatch(block -> block.positions() instanceof Positions.Rotary rotary
+                                && rotary.scaling() instanceof RopeScaling.LongRope rope
+                                && rope.lengthClass(length) != rope.lengthClass(longer));
+    }
+
     /** Whether the embedding is also the output projection. */
     public boolean tiedHead() {
         return head.tied();

@@ -52,18 +52,14 @@ final class AttentionGraph {
         String value = split(scope, layer, Role.VALUE, project(scope + "/value", layer, Role.VALUE, input));
         query = normSplit(scope + "/query", layer, Role.QUERY, Role.QUERY_NORM, query);
         key = normSplit(scope + "/key", layer, Role.KEY, Role.KEY_NORM, key);
-        boolean turnsCached = rotary(layer).filter(rotary::turnsCachedKeys).isPresent();
-        if (rotary(layer).isPresent()) {
-            RotaryGraph.Table table = rotary.tokens(rotary(layer).get());
+        Optional<Rotary> positions = rotary(layer);
+        if (positions.isPresent()) {
+            RotaryGraph.Table table = rotary.table(positions.get());
             query = rotary.turn(scope, query, table, attention.headDimension());
-            key = turnsCached ? key : rotary.turn(scope, key, table, attention.headDimension());
+            key = rotary.turn(scope, key, table, attention.headDimension());
         }
         String keys =
                 append(scope, attention, OnnxNames.pastKey(layer), heads(scope, key), OnnxNames.presentKey(layer));
-        if (turnsCached) {
-            RotaryGraph.Table table = rotary.all(rotary(layer).get());
-            keys = rotary.turn(scope, keys, table, attention.headDimension());
-        }
         String values = append(
                 scope, attention, OnnxNames.pastValue(layer), heads(scope, value), OnnxNames.presentValue(layer));
         String context = attend(scope, layer, heads(scope, query), keys, values);

@@ -10,55 +10,37 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 
 /**
  * Rotary positions. What layers with the same ones share is computed once: the cosines and sines of the tokens' angles.
  *
- * <p>Where frequencies depend on the sequence's length, it is each row's highest position plus one, and keys must be
- * cached before they are turned, as all of them turn otherwise once the length has grown.
+ * <p>Where frequencies depend on the sequence's length, it is each row's highest position plus one. Keys that were cached
+ * keep the turn they had: a caller that wants what one pass over the longer sequence gives runs it from its start when
+ * {@link RopeScaling#lengthClass} changes.
  *
- * <p>Shapes: B batch, S new tokens, T = past + S, d the dimensions that rotate.
+ * <p>Shapes: B batch, S new tokens, d the dimensions that rotate.
  */
 final class RotaryGraph {
     private static final String SCOPE = "/rotary";
 
     private final GraphBuilder graph;
     private final Map<Rotary, String> names = new HashMap<>();
-    private final Map<Rotary, Optional<String>> frequenciesByLength = new HashMap<>();
-    private final Map<Rotary, Table> tokens = new HashMap<>();
-    private final Map<Rotary, Table> all = new HashMap<>();
+    private final Map<Rotary, Table> tables = new HashMap<>();
 
     RotaryGraph(GraphBuilder graph) {
         this.graph = graph;
     }
 
-    /** Cosines and sines, of a shape that is multiplied with {@code [.., .., .., d / 2]}. */
+    /** Cosines and sines of the tokens' positions, {@code [B, S, 1, d / 2]}. */
     record Table(Rotary rotary, String cosine, String sine) {}
 
-    /** Whether keys are turned only after they were cached. */
-    boolean turnsCachedKeys(Rotary rotary) {
-        return frequenciesByLength(rotary).isPresent();
+    Table table(Rotary rotary) {
+        return tables.computeIfAbsent(rotary, this::compute);
     }
 
-    /** Of the tokens' positions, {@code [B, S, 1, d / 2]}. */
-    Table tokens(Rotary rotary) {
-        return tokens.computeIfAbsent(rotary, each -> table(each, floats(OnnxNames.POSITION_IDS), graph.longs(2, 3)));
-    }
-
-    /** Of the positions of all that is cached, {@code [B, 1, T, d / 2]}: how many tokens stand before each. */
-    Table all(Rotary rotary) {
-        return all.computeIfAbsent(rotary, each -> {
-            String count = graph.node(SCOPE, "CumSum", OnnxNames.ATTENTION_MASK, graph.scalar(1L));
-            String positions = graph.node(SCOPE, "Sub", count, graph.scalar(1L));
-            return table(each, floats(positions), graph.longs(1, 3));
-        });
-    }
-
-    private Table table(Rotary rotary, String positions, String newAxes) {
-        String column = graph.node(SCOPE, "Unsqueeze", positions, newAxes);
-        String frequencies =
-                frequenciesByLength(rotary).orElseGet(() -> constant(rotary, "frequencies", rotary.frequencies(1)));
+    private Table compute(Rotary rotary) {
+        String column = graph.node(SCOPE, "Unsqueeze", floats(OnnxNames.POSITION_IDS), graph.longs(2, 3));
+        String frequencies = frequencies(rotary);
         String angles = graph.node(SCOPE, "Mul", column, frequencies);
         double factor = rotary.scaling().attentionFactor();
         return new Table(
@@ -67,17 +49,21 @@ final class RotaryGraph {
                 graph.times(SCOPE, graph.node(SCOPE, "Sin", angles), factor));
     }
 
-    /** {@code [B, 1, 1, d / 2]}, or nothing where the same serve every length. */
-    private Optional<String> frequenciesByLength(Rotary rotary) {
-        return frequenciesByLength.computeIfAbsent(rotary, each -> switch (each.scaling()) {
-            case RopeScaling.None none -> Optional.empty();
-            case RopeScaling.Linear linear -> Optional.empty();
-            case RopeScaling.Llama3 llama3 -> Optional.empty();
-            case RopeScaling.Factors factors -> Optional.empty();
-            case RopeScaling.Yarn yarn -> Optional.empty();
-            case RopeScaling.LongRope rope -> Optional.of(longRope(each, rope));
-            case RopeScaling.Dynamic dynamic -> Optional.of(dynamic(each, dynamic));
-        });
+    /** {@code [d / 2]}, or {@code [B, 1, 1, d / 2]} where they depend on the length. */
+    private String frequencies(Rotary rotary) {
+        return switch (rotary.scaling()) {
+            case RopeScaling.None none -> fixed(rotary);
+            case RopeScaling.Linear linear -> fixed(rotary);
+            case RopeScaling.Llama3 llama3 -> fixed(rotary);
+            case RopeScaling.Factors factors -> fixed(rotary);
+            case RopeScaling.Yarn yarn -> fixed(rotary);
+            case RopeScaling.LongRope rope -> longRope(rotary, rope);
+            case RopeScaling.Dynamic dynamic -> dynamic(rotary, dynamic);
+        };
+    }
+
+    private String fixed(Rotary rotary) {
+        return constant(rotary, "frequencies", rotary.frequencies(1));
     }
 
     private String longRope(Rotary rotary, RopeScaling.LongRope rope) {
@@ -102,8 +88,7 @@ final class RotaryGraph {
             exponents[pair] = -2.0 * pair / (rotary.dimensions() - 2);
         }
         String growth = graph.node(SCOPE, "Pow", ratio, constant(rotary, "exponents", exponents));
-        double[] unscaled = rotary.frequencies(scaling.originalMaximumPositions());
-        return graph.node(SCOPE, "Mul", growth, constant(rotary, "frequencies", unscaled));
+        return graph.node(SCOPE, "Mul", growth, fixed(rotary));
     }
 
     /** Of each row's sequence, int64 {@code [B, 1, 1, 1]}. */
@@ -126,7 +111,7 @@ final class RotaryGraph {
      * Turns the first d of each head's dimensions. Interleaved pairs come out as halves: products of queries with keys
      * are the same, if both are turned here.
      *
-     * @param value {@code [.., .., .., width]}
+     * @param value {@code [B, S, heads, width]}
      */
     String turn(String scope, String value, Table table, int width) {
         long rotated = table.rotary.dimensions();

@@ -5,6 +5,7 @@ import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtSession;
 import dev.demitasse.model.ModelConfig;
+import dev.demitasse.model.Positions;
 import dev.demitasse.model.onnx.OnnxNames;
 import java.nio.FloatBuffer;
 import java.nio.LongBuffer;
@@ -15,6 +16,9 @@ import java.util.Map;
 
 /** Runs an exported graph in ONNX Runtime. */
 public final class OrtDecoder implements AutoCloseable {
+    /** What a sequence starts from. */
+    static final Output NOTHING = new Output(Map.of(), Map.of());
+
     private final OrtEnvironment environment = OrtEnvironment.getEnvironment();
     private final OrtSession session;
     private final ModelConfig config;
@@ -40,7 +44,7 @@ public final class OrtDecoder implements AutoCloseable {
         for (long[] row : mask) {
             Arrays.fill(row, 1);
         }
-        return run(ids, mask, new Output(Map.of(), Map.of()));
+        return run(ids, mask, NOTHING);
     }
 
     /**
@@ -88,6 +92,33 @@ public final class OrtDecoder implements AutoCloseable {
         } finally {
             inputs.values().forEach(OnnxTensor::close);
         }
+    }
+
+    /**
+     * Logits of {@code ids} from {@code from} up to {@code end}, and the cache after them.
+     *
+     * @param past the output for those before {@code from}; nothing of it is used where other rotary frequencies serve the
+     *     longer sequence, which then runs from its start
+     */
+    Output next(int[] ids, int from, int end, Output past) throws OrtException {
+        boolean again = from == 0 || lengthClass(config, from) != lengthClass(config, end);
+        int start = again ? 0 : from;
+        long[] mask = new long[end];
+        Arrays.fill(mask, 1);
+        Output output =
+                run(new int[][] {Arrays.copyOfRange(ids, start, end)}, new long[][] {mask}, again ? NOTHING : past);
+        int vocabulary = config.vocabularySize();
+        float[] logits = output.logits();
+        output.values.put(
+                OnnxNames.LOGITS, Arrays.copyOfRange(logits, (from - start) * vocabulary, (end - start) * vocabulary));
+        return output;
+    }
+
+    /** Which rotary frequencies serve a sequence of {@code length}. */
+    static int lengthClass(ModelConfig config, int length) {
+        return config.positions() instanceof Positions.Rotary rotary
+                ? rotary.scaling().lengthClass(length)
+                : 0;
     }
 
     private static long[] positions(long[][] mask, int sequence) {

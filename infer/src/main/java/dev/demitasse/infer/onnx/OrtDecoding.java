@@ -24,14 +24,17 @@ import java.util.Map;
 import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 
-/** One sequence of an {@link OrtModel}: the cache is what the last run gave, fed to the next as it is. */
+/**
+ * One sequence of an {@link OrtModel}: the cache is what the last run gave, fed to the next as it is, unless keys turn
+ * otherwise from there on ({@link ModelConfig#turnsKeysAnew}).
+ */
 final class OrtDecoding implements Session {
     private final Path path;
     private final ModelConfig config;
     private final OrtEnvironment environment;
     private final OrtSession session;
     private final int capacity;
-    private int position;
+    private int[] sequence = {};
     private OrtSession.@Nullable Result last;
 
     OrtDecoding(Path path, ModelConfig config, OrtEnvironment environment, OrtSession session, int capacity) {
@@ -44,7 +47,7 @@ final class OrtDecoding implements Session {
 
     @Override
     public int position() {
-        return position;
+        return sequence.length;
     }
 
     @Override
@@ -54,6 +57,7 @@ final class OrtDecoding implements Session {
 
     @Override
     public float[] forward(int[] tokens, Logits keep) {
+        int position = sequence.length;
         if (tokens.length == 0 || tokens.length > capacity - position) {
             throw new InvalidRequestException(
                     "context",
@@ -61,13 +65,19 @@ final class OrtDecoding implements Session {
                     "give at least one token, shorten the text or ask for a larger context");
         }
         checkTokens(tokens);
+        int[] longer = Arrays.copyOf(sequence, position + tokens.length);
+        System.arraycopy(tokens, 0, longer, position, tokens.length);
+        if (config.turnsKeysAnew(position, longer.length)) {
+            close();
+            position = 0;
+        }
         List<OnnxTensor> ours = new ArrayList<>();
         try {
-            OrtSession.Result result = session.run(inputs(tokens, ours));
+            OrtSession.Result result = session.run(inputs(longer, position, ours));
             close();
             last = result;
-            position += tokens.length;
-            return logits(result, tokens.length, keep);
+            sequence = longer;
+            return logits(result, longer.length - position, keep == Logits.ALL ? tokens.length : 1);
         } catch (OrtException e) {
             throw new MalformedModelException(
                     path, "ONNX Runtime cannot run it: " + e.getMessage(), "export the model again", e);
@@ -87,10 +97,11 @@ final class OrtDecoding implements Session {
         }
     }
 
-    private Map<String, OnnxTensorLike> inputs(int[] tokens, List<OnnxTensor> ours) throws OrtException {
-        int total = position + tokens.length;
+    /** For the tokens of {@code all} from {@code position} on. */
+    private Map<String, OnnxTensorLike> inputs(int[] all, int position, List<OnnxTensor> ours) throws OrtException {
+        int total = all.length;
         Map<String, OnnxTensorLike> inputs = new LinkedHashMap<>();
-        long[] ids = Arrays.stream(tokens).asLongStream().toArray();
+        long[] ids = Arrays.stream(all, position, total).asLongStream().toArray();
         inputs.put(OnnxNames.INPUT_IDS, row(ids, ours));
         if (session.getInputNames().contains(OnnxNames.ATTENTION_MASK)) {
             inputs.put(
@@ -136,7 +147,8 @@ final class OrtDecoding implements Session {
         throw new MalformedModelException(path, "gives no tensor '" + name + "'", "export the model again");
     }
 
-    private float[] logits(OrtSession.Result result, int tokens, Logits keep) {
+    /** The last {@code rows} of those for {@code tokens}. */
+    private float[] logits(OrtSession.Result result, int tokens, int rows) {
         FloatBuffer buffer = output(result, OnnxNames.LOGITS).getFloatBuffer();
         int vocabulary = config.vocabularySize();
         if (buffer.remaining() != (long) tokens * vocabulary) {
@@ -146,10 +158,6 @@ final class OrtDecoding implements Session {
                             .formatted(buffer.remaining(), tokens, vocabulary),
                     "export the model again");
         }
-        int rows = switch (keep) {
-            case ALL -> tokens;
-            case LAST -> 1;
-        };
         float[] logits = new float[Math.multiplyExact(rows, vocabulary)];
         buffer.position((tokens - rows) * vocabulary).get(logits);
         return logits;

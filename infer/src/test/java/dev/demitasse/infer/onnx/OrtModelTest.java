@@ -56,6 +56,25 @@ class OrtModelTest {
         }
     }
 
+    /** Past LongRoPE's switch the whole sequence runs again: the graph's running sum is of all tokens, its cache of none. */
+    @Test
+    void keysThatTurnOtherwiseAreComputedAnew() throws IOException {
+        Path file = write(graph());
+        Files.writeString(folder.resolve("config.json"), """
+                {"architectures": ["LlamaForCausalLM"], "vocab_size": 3, "hidden_size": 1, "num_hidden_layers": 1,
+                 "num_attention_heads": 1, "num_key_value_heads": 1, "head_dim": 2, "intermediate_size": 1,
+                 "max_position_embeddings": 16, "rope_scaling": {"rope_type": "longrope", "short_factor": [1.0],
+                 "long_factor": [2.0], "original_max_position_embeddings": 2, "factor": 8.0}}
+                """);
+        try (OrtModel model = OrtModel.open(file);
+                Session session = model.newSession(8)) {
+            session.forward(new int[] {2, 0}, Logits.ALL);
+            assertThat(session.forward(new int[] {1, 1}, Logits.ALL)).containsExactly(5, 4005, 5, 7, 4007, 7);
+            assertThat(session.forward(new int[] {1}, Logits.LAST)).containsExactly(9, 5009, 9);
+            assertThat(session.position()).isEqualTo(5);
+        }
+    }
+
     @Test
     void refusesWhatIsNoDecoder() throws IOException {
         Path notOnnx = folder.resolve("text.onnx");

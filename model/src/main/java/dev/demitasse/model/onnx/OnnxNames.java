@@ -15,6 +15,10 @@ package dev.demitasse.model.onnx;
  * → present.N.value       float [batch, kv_heads, past + sequence, head]
  * → hidden_states.N       float [batch, sequence, hidden]    on request; N from 0 (embeddings) to the layers' number
  * </pre>
+ *
+ * <p>Layers may differ in {@code kv_heads} and {@code head}. Padding stands on the left, if anywhere, and position ids
+ * count the tokens after it. Where rotary frequencies depend on a sequence's length, that is its highest position id plus
+ * one, and cached keys stay as they are: past LongRoPE's original length a caller runs the sequence from its start.
  */
 public final class OnnxNames {
     public static final String INPUT_IDS = "input_ids";
@@ -29,9 +33,10 @@ public final class OnnxNames {
     public static final String CONFIG = "demitasse.config";
 
     /**
-     * Metadata: how initializers are laid out, {@link #LAYOUT_VERSION}: each weight is called as in a Hugging Face
-     * checkpoint; projections and an untied head are {@code [in, out]}, the embedding is {@code [vocabulary, hidden]};
-     * an INT8 weight has a {@code weight_scale [out]} beside it.
+     * Metadata: how initializers are laid out, {@link #LAYOUT_VERSION}: each weight has the name that
+     * {@link dev.demitasse.model.ModelConfig#name} gives, that in a Hugging Face checkpoint where it stands alone there,
+     * and the values of such a checkpoint; projections, routers and an untied head are {@code [in, out]}, tables of
+     * embeddings {@code [rows, columns]}; an INT8 weight has a {@code weight_scale [out]} beside it.
      */
     public static final String LAYOUT = "demitasse.layout";
 
