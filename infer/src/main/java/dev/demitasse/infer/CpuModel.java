@@ -3,7 +3,9 @@ package dev.demitasse.infer;
 import dev.demitasse.infer.parallel.WorkerPool;
 import dev.demitasse.infer.weights.WeightSource;
 import dev.demitasse.model.Checkpoint;
+import dev.demitasse.model.InvalidRequestException;
 import dev.demitasse.model.ModelConfig;
+import dev.demitasse.model.TokenInput;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -12,23 +14,23 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A whole decoder on the CPU. Weights stay mapped in the files they are in; sessions hold keys and values. Prefill and
- * decode are the same pass over more or fewer tokens.
+ * A whole model on the CPU. Weights stay mapped in the files they are in; sessions hold keys and values. Prefill and
+ * decode are the same pass over more or fewer tokens. Of an encoder there are whole texts only, no sessions.
  */
 public final class CpuModel implements LanguageModel, Scorer {
     private final ModelConfig config;
-    private final WeightSource source;
     private final WorkerPool workers;
+    private final Embedding embedding;
     private final List<DecoderLayer> layers = new ArrayList<>();
     private final OutputHead head;
     private final Runnable closeWeights;
 
     private CpuModel(ModelConfig config, WeightSource source, WorkerPool workers, Runnable closeWeights) {
         this.config = config;
-        this.source = source;
         this.workers = workers;
         this.closeWeights = closeWeights;
-        RotaryTable rotary = DecoderLayer.rotaryTable(config);
+        this.embedding = Embedding.load(config, source, workers);
+        RotaryTables rotary = new RotaryTables();
         for (int layer = 0; layer < config.layers(); layer++) {
             layers.add(DecoderLayer.load(config, source, layer, workers, rotary));
         }
@@ -71,43 +73,62 @@ public final class CpuModel implements LanguageModel, Scorer {
         return config;
     }
 
+    /** @throws InvalidRequestException if the model is an encoder, whose tokens see those after them */
     @Override
     public Session newSession(int capacity) {
+        if (!config.causal()) {
+            throw new InvalidRequestException(
+                    config.family().id(), "is an encoder, which cannot continue a text", "name a decoder");
+        }
         return new CpuSession(this, newCaches(capacity));
     }
 
     @Override
     public float[] logits(int[] window) {
-        try (Session session = newSession(window.length)) {
-            return session.forward(window, Logits.ALL);
+        if (window.length == 0) {
+            throw noTokens();
         }
+        return head.logits(run(TokenInput.of(window), null), window.length);
     }
 
-    /** A forward pass with what it computed on the way. */
+    /** A forward pass over a text with what it computed on the way. */
     public Trace trace(int[] window) {
+        return trace(TokenInput.of(window));
+    }
+
+    /**
+     * A forward pass over a text with what it computed on the way.
+     *
+     * @throws InvalidRequestException if none of the tokens is attended to, or the model is a decoder and has no use for
+     *     padding
+     */
+    public Trace trace(TokenInput input) {
         List<float[]> states = new ArrayList<>();
-        float[] normed = head.normalize(run(window, newCaches(window.length), states), window.length);
+        float[] last = run(input, states);
+        float[] normed = head.normalize(last, input.length());
         states.set(states.size() - 1, normed);
-        return new Trace(head.project(normed, window.length), states);
+        return new Trace(head.project(normed, input.length()), states, last);
     }
 
     /**
      * @param logits {@code [tokens, vocabularySize]}
      * @param hiddenStates {@code layers + 1} of {@code [tokens, hiddenSize]}: the embeddings, then each layer's output, the
      *     last after the final norm, as transformers' output_hidden_states
+     * @param lastBlockOutput the last layer's output before the final norm, {@code [tokens, hiddenSize]}
      */
-    public record Trace(float[] logits, List<float[]> hiddenStates) {}
+    public record Trace(float[] logits, List<float[]> hiddenStates, float[] lastBlockOutput) {}
 
     private List<LayerCache> newCaches(int capacity) {
-        List<LayerCache> caches = new ArrayList<>();
-        for (int layer = 0; layer < config.layers(); layer++) {
-            caches.add(LayerCache.create(config, capacity));
-        }
-        return caches;
+        return layers.stream().map(layer -> layer.newCache(capacity)).toList();
     }
 
+    /** Logits of {@code tokens}, which follow those in {@code caches}. */
     float[] forward(int[] tokens, List<LayerCache> caches, Logits keep) {
-        float[] hidden = run(tokens, caches, null);
+        float[] hidden = embedding.lookup(tokens, caches.getFirst().position());
+        ResidualStream stream = ResidualStream.of(hidden, tokens.length);
+        for (int layer = 0; layer < layers.size(); layer++) {
+            layers.get(layer).forward(stream, caches.get(layer), ActivationListener.NONE);
+        }
         return switch (keep) {
             case ALL -> head.logits(hidden, tokens.length);
             case LAST -> {
@@ -117,19 +138,46 @@ public final class CpuModel implements LanguageModel, Scorer {
         };
     }
 
-    private float[] run(int[] tokens, List<LayerCache> caches, @Nullable List<float[]> states) {
-        float[] hidden = new float[Math.multiplyExact(tokens.length, config.hiddenSize())];
-        Embedding.lookup(config, source, tokens, hidden);
+    /**
+     * The last layer's output for a whole text, each layer's keys and values forgotten at once.
+     *
+     * @param states where to add the embeddings and every layer's output, if anywhere
+     */
+    private float[] run(TokenInput input, @Nullable List<float[]> states) {
+        float[] hidden = embedding.lookup(input);
+        ResidualStream stream = input.attended()
+                .map(attended -> ResidualStream.of(hidden, padded(attended)))
+                .orElseGet(() -> ResidualStream.of(hidden, input.length()));
         if (states != null) {
             states.add(hidden.clone());
         }
-        for (int layer = 0; layer < layers.size(); layer++) {
-            layers.get(layer).forward(hidden, tokens.length, caches.get(layer), ActivationListener.NONE);
+        for (DecoderLayer layer : layers) {
+            layer.forward(stream, layer.newCache(input.length()), ActivationListener.NONE);
             if (states != null) {
                 states.add(hidden.clone());
             }
         }
         return hidden;
+    }
+
+    private boolean[] padded(boolean[] attended) {
+        boolean any = false;
+        boolean all = true;
+        for (boolean each : attended) {
+            any |= each;
+            all &= each;
+        }
+        if (!any || config.causal() && !all) {
+            throw new InvalidRequestException(
+                    "attention mask",
+                    any ? "has padding, but the model is a decoder" : "leaves no token to attend to",
+                    "give tokens without padding");
+        }
+        return attended;
+    }
+
+    static InvalidRequestException noTokens() {
+        return new InvalidRequestException("forward pass", "has no tokens", "give at least one");
     }
 
     /** Threads that work at a forward pass. */

@@ -3,7 +3,6 @@ package dev.demitasse.infer;
 import dev.demitasse.infer.kernel.Elementwise;
 import dev.demitasse.model.Attention;
 import dev.demitasse.model.InvalidRequestException;
-import dev.demitasse.model.ModelConfig;
 
 /**
  * The keys and values of one layer for the positions so far. Memory grows with the positions, up to the capacity. Keys lie
@@ -33,11 +32,10 @@ public final class LayerCache {
     /**
      * @param capacity most positions it can hold
      */
-    public static LayerCache create(ModelConfig config, int capacity) {
+    static LayerCache create(Attention attention, int capacity) {
         if (capacity < 1) {
             throw new IllegalArgumentException("capacity " + capacity);
         }
-        Attention attention = config.attention();
         return new LayerCache(attention.keyValueWidth(), capacity);
     }
 
@@ -76,12 +74,7 @@ public final class LayerCache {
 
     /** Takes up {@code tokens} more keys and values, {@code [tokens, keyValueWidth]} each. */
     void append(float[] newKeys, float[] newValues, int tokens) {
-        if (tokens > capacity - position) {
-            throw new InvalidRequestException(
-                    "context",
-                    "%,d tokens do not fit after %,d of %,d positions".formatted(tokens, position, capacity),
-                    "shorten the text or ask for a larger context");
-        }
+        requireRoom(tokens, position, capacity);
         grow(position + tokens);
         int stride = stride();
         for (int token = 0; token < tokens; token++) {
@@ -91,6 +84,16 @@ public final class LayerCache {
         }
         System.arraycopy(newValues, 0, values, position * width, tokens * width);
         position += tokens;
+    }
+
+    /** @throws InvalidRequestException if {@code tokens} do not fit after {@code position} others */
+    static void requireRoom(int tokens, int position, int capacity) {
+        if (tokens > capacity - position) {
+            throw new InvalidRequestException(
+                    "context",
+                    "%,d tokens do not fit after %,d of %,d positions".formatted(tokens, position, capacity),
+                    "shorten the text or ask for a larger context");
+        }
     }
 
     private void grow(int needed) {

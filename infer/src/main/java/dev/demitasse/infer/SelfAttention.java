@@ -1,64 +1,88 @@
 package dev.demitasse.infer;
 
-import dev.demitasse.infer.kernel.AttentionKernel;
 import dev.demitasse.infer.kernel.Elementwise;
+import dev.demitasse.infer.linear.Linear;
+import dev.demitasse.infer.linear.LinearInput;
 import dev.demitasse.infer.parallel.Workers;
+import dev.demitasse.infer.weights.WeightSource;
 import dev.demitasse.model.Attention;
+import dev.demitasse.model.ModelConfig;
+import dev.demitasse.model.Positions;
+import dev.demitasse.model.Role;
+import dev.demitasse.model.TensorKey;
+import java.util.Optional;
 
-/**
- * Causal scaled dot-product attention (Vaswani et al., arXiv:1706.03762, eq. 1) with grouped queries (Ainslie et al.,
- * arXiv:2305.13245) and an optional sliding window (arXiv:2310.06825 §2.1): a query sees the {@code slidingWindow} keys
- * that end with its own.
- */
+/** A layer's self-attention: projections, their norms, positions, {@link AttentionHeads}, the output projection. */
 final class SelfAttention {
-    private static final int TOKENS_A_PART = 16;
+    private final Attention attention;
+    private final TensorKey queryKey;
+    private final TensorKey outputKey;
+    private final Linear query;
+    private final Linear key;
+    private final Linear value;
+    private final Linear output;
+    private final Optional<Normalization> queryNorm;
+    private final Optional<Normalization> keyNorm;
+    private final Optional<RotaryTable> rotary;
+    private final AttentionHeads heads;
+    private final Workers workers;
 
-    private SelfAttention() {}
-
-    /**
-     * Queries of the last {@code tokens} positions of {@code cache}, whose keys and values it holds already.
-     *
-     * @param queries {@code [tokens, heads · headDimension]}
-     * @param output of the same shape
-     */
-    static void attend(
-            Attention attention, float[] queries, int tokens, LayerCache cache, float[] output, Workers workers) {
-        int start = cache.position() - tokens;
-        int blocks = Math.ceilDiv(tokens, TOKENS_A_PART);
-        long operations = 2L * tokens * attention.queryWidth() * Math.min(cache.position(), attention.slidingWindow());
-        workers.worth(operations).run(blocks * attention.heads(), part -> {
-            // The last blocks see most keys: taken first, they do not keep the others waiting at the end.
-            int block = blocks - 1 - part / attention.heads();
-            int head = part % attention.heads();
-            float[] scores = new float[LayerCache.scoreBuffer(Math.min(cache.position(), attention.slidingWindow()))];
-            int last = Math.min(tokens, (block + 1) * TOKENS_A_PART);
-            for (int token = block * TOKENS_A_PART; token < last; token++) {
-                attendOne(attention, queries, token, start + token, head, cache, scores, output);
-            }
-        });
+    private SelfAttention(ModelConfig config, WeightSource source, int layer, Workers workers, RotaryTables tables) {
+        this.attention = config.attention(layer);
+        this.queryKey = TensorKey.weight(Role.QUERY, layer);
+        this.outputKey = TensorKey.weight(Role.ATTENTION_OUTPUT, layer);
+        this.query = Linear.load(config, source, queryKey);
+        this.key = Linear.load(config, source, Role.KEY, layer);
+        this.value = Linear.load(config, source, Role.VALUE, layer);
+        this.output = Linear.load(config, source, outputKey);
+        this.queryNorm =
+                attention.queryKeyNorm().map(norm -> Normalization.ofHeads(config, source, Role.QUERY_NORM, layer));
+        this.keyNorm =
+                attention.queryKeyNorm().map(norm -> Normalization.ofHeads(config, source, Role.KEY_NORM, layer));
+        this.rotary = switch (config.positions(layer)) {
+            case Positions.Rotary positions -> Optional.of(tables.of(positions));
+            case Positions.None none -> Optional.empty();
+            case Positions.Alibi alibi -> Optional.empty();
+        };
+        this.heads = new AttentionHeads(
+                attention, PositionBias.of(config.positions(layer), attention), config.causal(), workers);
+        this.workers = workers;
     }
 
-    private static void attendOne(
-            Attention attention,
-            float[] queries,
-            int token,
-            int position,
-            int head,
-            LayerCache cache,
-            float[] scores,
-            float[] output) {
-        int dimension = attention.headDimension();
-        int at = token * attention.queryWidth() + head * dimension;
-        int keyValueAt = head / attention.groupSize() * dimension;
-        int count = Math.min(position + 1, attention.slidingWindow());
-        int first = position + 1 - count;
-        float factor = (float) (1 / Math.sqrt(dimension));
-        int stride = cache.stride();
-        AttentionKernel.scores(
-                queries, at, dimension, factor, cache.keys(), keyValueAt * stride, stride, first, count, scores);
-        Elementwise.softmax(scores, count);
-        int width = attention.keyValueWidth();
-        AttentionKernel.weightedSum(
-                scores, count, cache.values(), first * width + keyValueAt, width, dimension, output, at);
+    static SelfAttention load(
+            ModelConfig config, WeightSource source, int layer, Workers workers, RotaryTables tables) {
+        return new SelfAttention(config, source, layer, workers, tables);
+    }
+
+    /**
+     * What it gives for {@code input [tokens, hiddenSize]}, which it only reads, in a new array of that shape. The tokens
+     * follow the cache's, and their keys and values are appended to it.
+     *
+     * @param attended which of the cache's positions with those of the tokens may be seen; empty if all
+     */
+    float[] apply(float[] input, int tokens, boolean[] attended, LayerCache cache, ActivationListener listener) {
+        listener.onInput(queryKey, input, tokens, query.inputs());
+        LinearInput shared = new LinearInput(input, tokens, query.inputs());
+        float[] queries = query.multiply(shared, workers);
+        float[] keys = key.multiply(shared, workers);
+        float[] values = value.multiply(shared, workers);
+        queryNorm.ifPresent(norm -> norm.replace(queries, queries.length / norm.width(), workers));
+        keyNorm.ifPresent(norm -> norm.replace(keys, keys.length / norm.width(), workers));
+        if (attention.clip().isPresent()) {
+            float bound = (float) attention.clip().getAsDouble();
+            Elementwise.clip(queries, 0, queries.length, bound);
+            Elementwise.clip(keys, 0, keys.length, bound);
+            Elementwise.clip(values, 0, values.length, bound);
+        }
+        if (rotary.isPresent()) {
+            RotaryTable table = rotary.get();
+            int dimension = attention.headDimension();
+            table.rotate(queries, tokens, cache.position(), attention.heads(), dimension, workers);
+            table.rotate(keys, tokens, cache.position(), attention.keyValueHeads(), dimension, workers);
+        }
+        cache.append(keys, values, tokens);
+        float[] seen = heads.attend(queries, tokens, cache, attended);
+        listener.onInput(outputKey, seen, tokens, output.inputs());
+        return output.multiply(new LinearInput(seen, tokens, output.inputs()), workers);
     }
 }

@@ -2,7 +2,6 @@ package dev.demitasse.prune;
 
 import dev.demitasse.infer.DecoderLayer;
 import dev.demitasse.infer.Embedding;
-import dev.demitasse.infer.LayerCache;
 import dev.demitasse.infer.weights.WeightSource;
 import dev.demitasse.model.Checkpoint;
 import dev.demitasse.model.MalformedModelException;
@@ -65,7 +64,7 @@ final class ActivationImportance {
             DecoderLayer decoder = DecoderLayer.load(config, weights, layer);
             for (float[] window : hidden) {
                 float[] before = window.clone();
-                decoder.forward(window, length, LayerCache.create(config, length), responses);
+                decoder.forward(window, length, decoder.newCache(length), responses);
                 scores.layers()[layer] += turn(before, window) / hidden.length;
                 responses.endWindow();
                 progress.advance(1);

@@ -2,7 +2,7 @@ package dev.demitasse.prune;
 
 import dev.demitasse.infer.ActivationListener;
 import dev.demitasse.model.ModelConfig;
-import dev.demitasse.model.Role;
+import dev.demitasse.model.TensorKey;
 
 /** Sums the responses of one layer's parts while windows of text run through it. */
 final class LayerResponses implements ActivationListener {
@@ -58,19 +58,19 @@ final class LayerResponses implements ActivationListener {
     }
 
     @Override
-    public void onInput(Role role, float[] input, int tokens, int width) {
-        switch (role) {
+    public void onInput(TensorKey projection, float[] input, int tokens, int width) {
+        switch (projection.role()) {
             case QUERY -> {
                 addMagnitudes(attentionChannels, input, tokens, width);
                 addEnergy(input, tokens, attentionNorm, scores.channelEnergy()[Scores.attentionNorm(layer)]);
             }
-            case GATE -> {
+            case GATE, UP -> {
                 addMagnitudes(feedForwardChannels, input, tokens, width);
                 addEnergy(input, tokens, feedForwardNorm, scores.channelEnergy()[Scores.feedForwardNorm(layer)]);
             }
             case ATTENTION_OUTPUT -> addHeads(input, tokens, width);
             case DOWN -> addMagnitudes(neurons, input, tokens, width);
-            case EMBEDDING, ATTENTION_NORM, KEY, VALUE, FEED_FORWARD_NORM, UP, FINAL_NORM, HEAD -> {}
+            default -> throw new IllegalArgumentException("no responses are kept of " + projection);
         }
     }
 

@@ -2,6 +2,7 @@ package dev.demitasse.quantize;
 
 import dev.demitasse.datasets.TokenWindows;
 import dev.demitasse.infer.DecoderLayer;
+import dev.demitasse.infer.ResidualStream;
 import dev.demitasse.infer.weights.WeightSource;
 import dev.demitasse.model.ModelConfig;
 import dev.demitasse.model.Role;
@@ -113,10 +114,10 @@ final class GptqLayers implements LayerQuantizer {
             DecoderLayer current = current();
             for (int window = 0; window < quantized.count(); window++) {
                 int tokens = quantized.length();
-                float[] input = half.input(current, quantized.window(window), tokens);
+                float[] input = half.input(current, quantized.window(window));
                 hessian.add(input, tokens);
                 if (exact.isPresent() && drift.isPresent()) {
-                    float[] exactInput = half.input(exactLayer, exact.get().window(window), tokens);
+                    float[] exactInput = half.input(exactLayer, exact.get().window(window));
                     drift.get().add(difference(exactInput, input, tokens * width), input, tokens);
                 }
             }
@@ -132,12 +133,13 @@ final class GptqLayers implements LayerQuantizer {
             DecoderLayer current = current();
             for (int window = 0; window < quantized.count(); window++) {
                 int tokens = quantized.length();
-                float[] stream = quantized.window(window);
-                float[] input = inner(half, role, current, stream.clone());
+                ResidualStream stream = quantized.window(window);
+                float[] input = inner(half, role, current, stream.copy());
                 hessian.add(input, tokens);
                 if (exact.isPresent() && drift.isPresent() && residual.isPresent()) {
-                    float[] exactStream = exact.get().window(window);
-                    residual.get().add(difference(exactStream, stream, stream.length), input, tokens);
+                    ResidualStream exactStream = exact.get().window(window);
+                    float[] drifted = difference(exactStream.hidden(), stream.hidden(), stream.hidden().length);
+                    residual.get().add(drifted, input, tokens);
                     float[] exactInput = inner(half, role, exactLayer, exactStream);
                     drift.get().add(difference(exactInput, input, tokens * width), input, tokens);
                 }
@@ -145,12 +147,12 @@ final class GptqLayers implements LayerQuantizer {
             return new Moments(hessian.moment(), drift, residual);
         }
 
-        /** What {@code role} sees while {@code hidden} goes through the half. */
-        private float[] inner(Half half, Role role, DecoderLayer through, float[] hidden) {
+        /** What {@code role} sees while {@code stream} goes through the half. */
+        private float[] inner(Half half, Role role, DecoderLayer through, ResidualStream stream) {
             int width = config.columns(TensorKey.weight(role, layer));
             float[] captured = new float[quantized.length() * width];
-            half.run(config, through, hidden, quantized.length(), (seen, input, tokens, columns) -> {
-                if (seen == role) {
+            half.run(through, stream, (seen, input, tokens, columns) -> {
+                if (seen.role() == role) {
                     System.arraycopy(input, 0, captured, 0, captured.length);
                 }
             });

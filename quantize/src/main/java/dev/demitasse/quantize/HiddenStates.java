@@ -4,18 +4,16 @@ import dev.demitasse.datasets.TokenWindows;
 import dev.demitasse.infer.ActivationListener;
 import dev.demitasse.infer.DecoderLayer;
 import dev.demitasse.infer.Embedding;
-import dev.demitasse.infer.LayerCache;
+import dev.demitasse.infer.ResidualStream;
 import dev.demitasse.infer.weights.WeightSource;
 import dev.demitasse.model.ModelConfig;
 
 /** The residual stream of all calibration windows between two layers: {@code windows × [length, hiddenSize]}. */
 final class HiddenStates {
-    private final ModelConfig config;
     private final int length;
-    private final float[][] windows;
+    private final ResidualStream[] windows;
 
-    private HiddenStates(ModelConfig config, int length, float[][] windows) {
-        this.config = config;
+    private HiddenStates(int length, ResidualStream[] windows) {
         this.length = length;
         this.windows = windows;
     }
@@ -23,12 +21,13 @@ final class HiddenStates {
     /** What enters the first layer. */
     static HiddenStates embed(ModelConfig config, WeightSource source, TokenWindows tokens) {
         int length = tokens.length();
-        float[][] windows = new float[tokens.count()][];
+        ResidualStream[] windows = new ResidualStream[tokens.count()];
         for (int window = 0; window < windows.length; window++) {
-            windows[window] = new float[Math.multiplyExact(length, config.hiddenSize())];
-            Embedding.lookup(config, source, tokens.window(window), windows[window]);
+            float[] hidden = new float[Math.multiplyExact(length, config.hiddenSize())];
+            Embedding.lookup(config, source, tokens.window(window), hidden);
+            windows[window] = ResidualStream.of(hidden, length);
         }
-        return new HiddenStates(config, length, windows);
+        return new HiddenStates(length, windows);
     }
 
     int count() {
@@ -40,15 +39,15 @@ final class HiddenStates {
         return length;
     }
 
-    /** The states {@code [length, hiddenSize]} of a window; to write to them is to change them. */
-    float[] window(int index) {
+    /** A window's states {@code [length, hiddenSize]}; to write to them is to change them. */
+    ResidualStream window(int index) {
         return windows[index];
     }
 
     /** Puts every window through half a layer. */
     void advance(DecoderLayer layer, Half half) {
-        for (float[] window : windows) {
-            half.run(config, layer, window, length, ActivationListener.NONE);
+        for (ResidualStream window : windows) {
+            half.run(layer, window, ActivationListener.NONE);
         }
     }
 
@@ -56,32 +55,31 @@ final class HiddenStates {
     enum Half {
         ATTENTION {
             @Override
-            void run(ModelConfig config, DecoderLayer layer, float[] hidden, int tokens, ActivationListener listener) {
-                layer.attend(hidden, tokens, LayerCache.create(config, tokens), listener);
+            void run(DecoderLayer layer, ResidualStream stream, ActivationListener listener) {
+                layer.attend(stream, layer.newCache(stream.tokens()), listener);
             }
 
             @Override
-            float[] input(DecoderLayer layer, float[] hidden, int tokens) {
-                return layer.attentionInput(hidden, tokens);
+            float[] input(DecoderLayer layer, ResidualStream stream) {
+                return layer.attentionInput(stream);
             }
         },
         FEED_FORWARD {
             @Override
-            void run(ModelConfig config, DecoderLayer layer, float[] hidden, int tokens, ActivationListener listener) {
-                layer.feedForward(hidden, tokens, listener);
+            void run(DecoderLayer layer, ResidualStream stream, ActivationListener listener) {
+                layer.feedForward(stream, listener);
             }
 
             @Override
-            float[] input(DecoderLayer layer, float[] hidden, int tokens) {
-                return layer.feedForwardInput(hidden, tokens);
+            float[] input(DecoderLayer layer, ResidualStream stream) {
+                return layer.feedForwardInput(stream);
             }
         };
 
-        /** Replaces {@code hidden [tokens, hiddenSize]}, a window from its start, by what it becomes. */
-        abstract void run(
-                ModelConfig config, DecoderLayer layer, float[] hidden, int tokens, ActivationListener listener);
+        /** Puts the stream of a window from its start through the block. */
+        abstract void run(DecoderLayer layer, ResidualStream stream, ActivationListener listener);
 
-        /** What the block's first projections see. */
-        abstract float[] input(DecoderLayer layer, float[] hidden, int tokens);
+        /** What the block's first projections see; for reading. */
+        abstract float[] input(DecoderLayer layer, ResidualStream stream);
     }
 }

@@ -2,7 +2,6 @@ package dev.demitasse.quantize;
 
 import dev.demitasse.datasets.TokenWindows;
 import dev.demitasse.infer.DecoderLayer;
-import dev.demitasse.infer.LayerCache;
 import dev.demitasse.infer.weights.WeightSource;
 import dev.demitasse.model.ModelConfig;
 import dev.demitasse.model.TensorKey;
@@ -32,7 +31,7 @@ final class SmoothQuantLayers implements LayerQuantizer {
         ActivationRange range = new ActivationRange(config);
         DecoderLayer exact = DecoderLayer.load(config, source, layer);
         for (int window = 0; window < states.count(); window++) {
-            exact.forward(states.window(window), states.length(), LayerCache.create(config, states.length()), range);
+            exact.forward(states.window(window), exact.newCache(states.length()), range);
         }
         ReplacedWeights smoothed = new ReplacedWeights(source);
         smoothed.putAll(SmoothedLayer.smooth(config, source, layer, range, alpha));

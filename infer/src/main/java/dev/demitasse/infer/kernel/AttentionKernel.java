@@ -45,6 +45,21 @@ public final class AttentionKernel {
         }
     }
 
+    /** scores[j] += slope · (j − last), of {@code last + 1} scores: what ALiBi takes off for the distance from the last. */
+    public static void addRamp(float[] scores, int last, float slope) {
+        FloatVector slopes = FloatVector.broadcast(Lanes.FLOAT, slope);
+        FloatVector distance = FloatVector.zero(Lanes.FLOAT).addIndex(1).sub(last);
+        int j = 0;
+        for (; j <= last + 1 - Lanes.COUNT; j += Lanes.COUNT) {
+            distance.add(j)
+                    .fma(slopes, FloatVector.fromArray(Lanes.FLOAT, scores, j))
+                    .intoArray(scores, j);
+        }
+        for (; j <= last; j++) {
+            scores[j] = Math.fma(slope, (float) (j - last), scores[j]);
+        }
+    }
+
     /**
      * output[d] = Σ_j weights[j] · values[j, d] for j under {@code count}.
      *

@@ -21,10 +21,10 @@ public final class FloatLinear implements Linear {
         return new FloatLinear(weight, biasOf(weight, bias));
     }
 
-    /** The bias as floats, zeros where there is none. */
+    /** The bias as floats; none where there is none, as hundreds of experts would hold nothing but zeros. */
     static float[] biasOf(Tensor weight, Optional<Tensor> bias) {
-        float[] values = bias.map(Tensor::toFloats).orElseGet(() -> new float[weight.rows()]);
-        if (values.length != weight.rows()) {
+        float[] values = bias.map(Tensor::toFloats).orElseGet(() -> new float[0]);
+        if (bias.isPresent() && values.length != weight.rows()) {
             throw new IllegalArgumentException("a bias of %d for %s".formatted(values.length, weight));
         }
         return values;
@@ -65,10 +65,14 @@ public final class FloatLinear implements Linear {
                     float sum = direct
                             ? DotProduct.of(weight.data(), row * weight.rowBytes(), x.values(), token * inputs, inputs)
                             : DotProduct.of(decoded, 0, x.values(), token * inputs, inputs);
-                    y[token * outputs + row] = sum + bias[row];
+                    y[token * outputs + row] = biased(sum, row);
                 }
             }
         });
+    }
+
+    private float biased(float sum, int row) {
+        return sum + (bias.length == 0 ? 0 : bias[row]);
     }
 
     /** Float sums of a tile, written with the bias. */
@@ -92,7 +96,7 @@ public final class FloatLinear implements Linear {
             for (int t = 0; t < tokens; t++) {
                 int to = (token + t) * outputs + row;
                 for (int r = 0; r < rows; r++) {
-                    y[to + r] = blocks[at + r * TileProduct.PANEL + t] + bias[row + r];
+                    y[to + r] = biased(blocks[at + r * TileProduct.PANEL + t], row + r);
                 }
             }
         }

@@ -87,7 +87,7 @@ public final class Int8Linear implements Linear {
     }
 
     private float result(int sum, float inputScale, int row) {
-        return sum * (inputScale * scales[row]) + bias[row];
+        return sum * (inputScale * scales[row]) + (bias.length == 0 ? 0 : bias[row]);
     }
 
     /** Integer sums of a tile. */

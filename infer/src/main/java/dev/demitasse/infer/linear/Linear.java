@@ -14,7 +14,11 @@ import java.util.Optional;
 public sealed interface Linear permits FloatLinear, Int8Linear {
     /** The projection of {@code role}, with its bias if the model has one: per layer, or {@link Role#HEAD}. */
     static Linear load(ModelConfig config, WeightSource source, Role role, int layer) {
-        TensorKey key = new TensorKey(role, Part.WEIGHT, layer);
+        return load(config, source, new TensorKey(role, Part.WEIGHT, layer));
+    }
+
+    /** The projection whose weight {@code key} names, with its bias if the model has one. */
+    static Linear load(ModelConfig config, WeightSource source, TensorKey key) {
         Tensor weight = source.tensor(key);
         Optional<Tensor> bias =
                 config.hasBias(key) ? Optional.of(source.tensor(key.part(Part.BIAS))) : Optional.empty();
@@ -36,6 +40,13 @@ public sealed interface Linear permits FloatLinear, Int8Linear {
 
     /** y {@code [tokens, outputs]} = x · Wᵀ + b. */
     void multiply(LinearInput x, float[] y, Workers workers);
+
+    /** x · Wᵀ + b, {@code [tokens, outputs]}, in a new array. */
+    default float[] multiply(LinearInput x, Workers workers) {
+        float[] y = new float[Math.multiplyExact(x.tokens(), outputs())];
+        multiply(x, y, workers);
+        return y;
+    }
 
     /** y {@code [tokens, outputs]} = x {@code [tokens, inputs]} · Wᵀ + b, on the JVM's common pool. */
     default void multiply(float[] x, int tokens, float[] y) {

@@ -3,6 +3,7 @@ package dev.demitasse.infer.kernel;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.demitasse.model.FeedForward.Activation;
 import dev.demitasse.model.Tensor;
 import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.format.TensorFormat;
@@ -120,7 +121,7 @@ class KernelTest {
             float[] ones = new float[count];
             java.util.Arrays.fill(ones, 2f);
             float[] normed = new float[a.length];
-            Elementwise.rmsNorm(a, 3, count, ones, 1e-5, normed);
+            Elementwise.rmsNorm(a, 3, count, ones, 0, 1e-5, normed);
             for (int i = 0; i < count; i++) {
                 double expected = 2 * a[3 + i] / Math.sqrt(squares / count + 1e-5);
                 assertThat((double) normed[3 + i]).isCloseTo(expected, within(1e-5));
@@ -138,7 +139,7 @@ class KernelTest {
                 up[i] = 0.5f;
             }
             float[] result = gate.clone();
-            Elementwise.gatedSilu(result, up, 1, count);
+            Activations.applyGated(Activation.SILU, result, up, 1, count);
             for (int i = 1; i <= count; i++) {
                 assertThat((double) result[i]).isCloseTo(gate[i] / (1 + Math.exp(-gate[i])) * 0.5, within(1e-5));
             }

@@ -19,8 +19,8 @@ public final class ActivationRange implements ActivationListener {
     }
 
     @Override
-    public void onInput(Role role, float[] input, int tokens, int width) {
-        float[] channels = of(role);
+    public void onInput(TensorKey projection, float[] input, int tokens, int width) {
+        float[] channels = of(projection.role());
         for (int token = 0; token < tokens; token++) {
             for (int channel = 0; channel < width; channel++) {
                 channels[channel] = Math.max(channels[channel], Math.abs(input[token * width + channel]));

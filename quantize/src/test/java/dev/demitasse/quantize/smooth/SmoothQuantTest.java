@@ -9,7 +9,6 @@ import dev.demitasse.infer.ActivationListener;
 import dev.demitasse.infer.CpuModel;
 import dev.demitasse.infer.DecoderLayer;
 import dev.demitasse.infer.Embedding;
-import dev.demitasse.infer.LayerCache;
 import dev.demitasse.infer.weights.WeightSource;
 import dev.demitasse.model.Checkpoint;
 import dev.demitasse.model.ModelConfig;
@@ -120,8 +119,8 @@ class SmoothQuantTest {
         for (int layer = 0; layer < config.layers(); layer++) {
             ActivationRange range = new ActivationRange(config);
             ActivationListener listener = range;
-            DecoderLayer.load(config, source, layer)
-                    .forward(hidden, ids.length, LayerCache.create(config, ids.length), listener);
+            DecoderLayer decoder = DecoderLayer.load(config, source, layer);
+            decoder.forward(hidden, ids.length, decoder.newCache(ids.length), listener);
             smoothed.putAll(SmoothedLayer.smooth(config, source, layer, range, 0.5));
         }
         return smoothed;
