@@ -85,7 +85,7 @@ public final class Verification {
         boolean greedy = true;
         try (CpuModel model = CpuModel.of(checkpoint)) {
             for (Golden.Sequence sequence : golden.sequences()) {
-                CpuModel.Trace trace = model.trace(sequence.inputIds());
+                CpuModel.Trace trace = model.trace(sequence.input());
                 logits = Math.max(logits, difference(trace.logits(), sequence.logits()));
                 hidden = Math.max(hidden, differences(trace.hiddenStates(), sequence.hiddenStates()));
                 if (sequence.greedy().isPresent()) {
