@@ -47,6 +47,16 @@ public interface Family {
         return Optional.empty();
     }
 
+    /** {@code config} with its tensors as GGUF files of the family hold them. */
+    default ModelConfig ggufForm(ModelConfig config) {
+        return config.inForm(ggufPairing(), false);
+    }
+
+    /** Whether llama.cpp honours the windows of attention that GGUF files of the family tell. */
+    default boolean windowsInGguf() {
+        return false;
+    }
+
     /** Reads GGUF metadata of {@link #ggufArchitecture}. */
     default ModelConfig readGguf(GgufMetadata metadata) {
         throw new IllegalArgumentException(id() + " has no GGUF files");

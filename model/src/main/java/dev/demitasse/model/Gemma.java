@@ -71,6 +71,22 @@ final class Gemma implements Family {
                 .put("attention_bias", !config.attention().biases().isEmpty());
     }
 
+    /**
+     * The form of GGUF: llama.cpp knows which scale attention has in Gemma 2 and 3, no file tells it; what a model has
+     * otherwise goes into its queries.
+     *
+     * @param layersOfLargest by which llama.cpp knows the model whose scale goes by hidden size and heads
+     */
+    static ModelConfig ggufForm(ModelConfig config, int layersOfLargest) {
+        double scale = ggufScale(config.layers() == layersOfLargest, config.hiddenSize(), config.attention());
+        return config.inForm(config.family().ggufPairing(), false)
+                .withEachBlock(block -> block.withAttention(block.attention().withScale(scale)));
+    }
+
+    static double ggufScale(boolean largest, int hiddenSize, Attention attention) {
+        return Attention.usualScale(largest ? hiddenSize / attention.heads() : attention.headDimension());
+    }
+
     /** What GGUF leaves unsaid of all Gemmas. */
     static ModelConfigBuilder near(GgufKeys keys) {
         return keys.config()

@@ -93,13 +93,23 @@ final class Gemma2 implements Family {
     }
 
     @Override
+    public ModelConfig ggufForm(ModelConfig config) {
+        return Gemma.ggufForm(config, LAYERS_OF_27B);
+    }
+
+    @Override
+    public boolean windowsInGguf() {
+        return true;
+    }
+
+    @Override
     public ModelConfig readGguf(GgufMetadata metadata) {
         GgufKeys keys = new GgufKeys(this, metadata);
-        boolean largest = keys.size("block_count") == LAYERS_OF_27B;
-        IntFunction<Attention> attentions = keys.attentions(attention -> attention.withScale(keys.number(
-                "attention.scale",
-                Attention.usualScale(
-                        largest ? keys.size("embedding_length") / attention.heads() : attention.headDimension()))));
+        double scale = Gemma.ggufScale(
+                keys.size("block_count") == LAYERS_OF_27B,
+                keys.size("embedding_length"),
+                keys.attentions().apply(0));
+        IntFunction<Attention> attentions = keys.attentions(attention -> attention.withScale(scale));
         return Gemma.near(keys)
                 .attention(layer -> slides(layer)
                         ? attentions.apply(layer)

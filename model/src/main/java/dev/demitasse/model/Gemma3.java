@@ -92,18 +92,26 @@ final class Gemma3 implements Family {
     }
 
     @Override
+    public ModelConfig ggufForm(ModelConfig config) {
+        return Gemma.ggufForm(config, LAYERS_OF_27B);
+    }
+
+    @Override
+    public boolean windowsInGguf() {
+        return true;
+    }
+
+    @Override
     public ModelConfig readGguf(GgufMetadata metadata) {
         GgufKeys keys = new GgufKeys(this, metadata);
         int pattern = keys.size("attention.sliding_window_pattern", PATTERN);
-        boolean largest = keys.size("block_count") == LAYERS_OF_27B;
+        double scale = Gemma.ggufScale(
+                keys.size("block_count") == LAYERS_OF_27B,
+                keys.size("embedding_length"),
+                keys.attentions().apply(0));
         IntFunction<Attention> attentions = keys.attentions(attention -> attention
                 .withQueryKeyNorm(Optional.of(new QueryKeyNorm(keys.norm(), Scope.HEAD)))
-                .withScale(keys.number(
-                        "attention.scale",
-                        Attention.usualScale(
-                                largest
-                                        ? keys.size("embedding_length") / attention.heads()
-                                        : attention.headDimension()))));
+                .withScale(scale));
         Rotary global = keys.rotary(BASE);
         Rotary local = Rotary.of(global.dimensions(), keys.number("rope.freq_base_swa", LOCAL_BASE));
         return Gemma.near(keys)
@@ -122,6 +130,11 @@ final class Gemma3 implements Family {
     @Override
     public Map<String, Object> writeGguf(ModelConfig config) {
         Map<String, Object> values = GgufKeys.write(config);
+        for (int layer = 0; layer < config.layers(); layer++) {
+            if (config.attention(layer).slidingWindow() == Attention.FULL) {
+                values.putIfAbsent("gemma3.attention.sliding_window_pattern", layer + 1);
+            }
+        }
         config.blocks().forEach(block -> {
             if (block.positions() instanceof Rotary rotary) {
                 boolean global = block.attention().slidingWindow() == Attention.FULL;

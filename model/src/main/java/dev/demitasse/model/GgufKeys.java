@@ -132,8 +132,9 @@ final class GgufKeys {
                 metadata.has(prefix + "expert_shared_feed_forward_length")
                         ? size("expert_shared_feed_forward_length")
                         : 0);
-        FeedForward sparse = FeedForward.experts(
-                size("expert_feed_forward_length", size("feed_forward_length")), Activation.SILU, experts);
+        boolean said = metadata.has(prefix + "expert_feed_forward_length");
+        int neurons = size(said ? "expert_feed_forward_length" : "feed_forward_length");
+        FeedForward sparse = FeedForward.experts(neurons, Activation.SILU, experts);
         return layer -> sparse;
     }
 

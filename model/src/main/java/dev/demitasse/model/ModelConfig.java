@@ -192,7 +192,7 @@ public record ModelConfig(
 
     /** The same model with its tensors as a GGUF file of the family holds them. */
     public ModelConfig ggufForm() {
-        return inForm(family.ggufPairing(), false);
+        return family.ggufForm(this);
     }
 
     /** The same model, its tensors stored otherwise: {@link TensorForm#convert} turns them into each other. */

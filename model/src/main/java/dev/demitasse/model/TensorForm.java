@@ -3,12 +3,20 @@ package dev.demitasse.model;
 import dev.demitasse.model.Positions.Pairing;
 import dev.demitasse.model.Positions.Rotary;
 import dev.demitasse.model.TensorKey.Part;
+import dev.demitasse.model.format.BlockFormat;
+import dev.demitasse.model.format.ScalarFormat;
+import dev.demitasse.model.format.TensorFormat;
 import java.lang.foreign.MemorySegment;
 
 /**
- * The forms in which files hold the same tensor. The order of a query's or key's rows for either {@link Pairing}: moving
- * whole rows turns one into the other and leaves the function the model computes as it is; works on weights
- * {@code [heads · D, in]} in any format, biases, row scales and norms. And norm weights stored with or without 1 taken off.
+ * The forms in which files hold the same tensor, without a difference to what the model computes:
+ *
+ * <ul>
+ *   <li>the order of a query's or key's rows for either {@link Pairing}: whole rows move, of weights {@code [heads · D, in]}
+ *       in any format, biases, row scales and norms;
+ *   <li>norms' weights with or without 1 taken off;
+ *   <li>queries with a part of attention's scale multiplied in.
+ * </ul>
  */
 public final class TensorForm {
     private TensorForm() {}
@@ -33,7 +41,31 @@ public final class TensorForm {
                 converted = shift(converted, without ? 1 : -1);
             }
         }
+        if (key.role() == Role.QUERY || key.role() == Role.QUERY_NORM) {
+            Attention here = from.attention(key.layer());
+            // A norm takes out of queries what was multiplied in before it.
+            Role carrier = here.queryKeyNorm().isPresent() ? Role.QUERY_NORM : Role.QUERY;
+            double factor = here.scale() / to.attention(key.layer()).scale();
+            if (key.role() == carrier && converted.format() != ScalarFormat.I8 && factor != 1) {
+                converted = scaled(converted, factor);
+            }
+        }
         return converted;
+    }
+
+    /** In float32 if it was in blocks. */
+    private static Tensor scaled(Tensor tensor, double factor) {
+        TensorFormat format = tensor.format() instanceof BlockFormat ? ScalarFormat.F32 : tensor.format();
+        Tensor copy = Tensor.allocate(tensor.name(), format, tensor.shape());
+        float[] row = new float[tensor.columns()];
+        for (int i = 0; i < tensor.rows(); i++) {
+            tensor.readRow(i, row, 0);
+            for (int column = 0; column < row.length; column++) {
+                row[column] *= (float) factor;
+            }
+            copy.writeRow(i, row, 0);
+        }
+        return copy;
     }
 
     private static Tensor shift(Tensor tensor, float by) {

@@ -225,9 +225,17 @@ public final class GgufExport {
         metadata.put("general.quantization_version", QUANTIZATION_VERSION);
         metadata.put("general.file_type", fileType());
         metadata.putAll(config.family().writeGguf(config));
-        if (config.attention().slidingWindow() < config.maximumPositions()) {
-            report.note("llama.cpp lets this architecture's tokens see all before them, not only the last %d"
-                    .formatted(config.attention().slidingWindow()));
+        config.blocks().stream()
+                .mapToInt(block -> block.attention().slidingWindow())
+                .filter(window ->
+                        window < config.maximumPositions() && !config.family().windowsInGguf())
+                .findFirst()
+                .ifPresent(window -> report.note(
+                        "llama.cpp lets this architecture's tokens see all before them, not only the last " + window));
+        boolean sparse = config.blocks().stream()
+                .anyMatch(block -> block.feedForward().experts().isPresent());
+        if (sparse && !config.uniform()) {
+            report.note("llama.cpp opens models of this architecture only if every layer has experts");
         }
         metadata.putAll(source.tokenizer().map(this::keys).orElseGet(() -> {
             report.note("the model has no tokenizer: the file takes ids only");
