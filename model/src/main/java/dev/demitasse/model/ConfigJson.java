@@ -1,6 +1,7 @@
 package dev.demitasse.model;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import dev.demitasse.model.files.JsonFile;
 import dev.demitasse.model.files.JsonFile.Duplicates;
 import java.io.IOException;
@@ -10,11 +11,15 @@ import java.util.List;
 import java.util.Map;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
+import java.util.Set;
 
 /** A config.json with accessors that say which key of which file is wrong. */
 public final class ConfigJson {
     private static final String WHAT = "config.json";
     private static final long MAXIMUM_BYTES = 16 << 20;
+
+    /** What transformers' {@code attribute_map} of every family that has one maps. */
+    private static final Set<String> SIZES = Set.of("hidden_size", "num_hidden_layers", "num_attention_heads");
 
     private final Path path;
     private final JsonNode root;
@@ -31,7 +36,8 @@ public final class ConfigJson {
     }
 
     /**
-     * The same file, asked by other names.
+     * The same file, asked by other names. A size that it does not have by the other name is looked for by the name it is
+     * asked for, as transformers' {@code attribute_map} makes both names of one value.
      *
      * @param other what the file calls a key, by the name it is asked for
      */
@@ -40,7 +46,8 @@ public final class ConfigJson {
     }
 
     private JsonNode value(String key) {
-        return root.path(names.getOrDefault(key, key));
+        JsonNode renamed = root.path(names.getOrDefault(key, key));
+        return renamed.isMissingNode() && SIZES.contains(key) ? root.path(key) : renamed;
     }
 
     public static ConfigJson read(Path path) throws IOException {
@@ -57,7 +64,8 @@ public final class ConfigJson {
     }
 
     public boolean has(String key) {
-        return root.hasNonNull(names.getOrDefault(key, key));
+        JsonNode value = value(key);
+        return !value.isMissingNode() && !value.isNull();
     }
 
     /** The value, if it is there and not null. */
@@ -109,6 +117,11 @@ public final class ConfigJson {
     /** The number; {@code otherwise} if nothing is said, nothing if null is. */
     public OptionalDouble optionalNumber(String key, double otherwise) {
         return value(key).isMissingNode() ? OptionalDouble.of(otherwise) : optionalNumber(key);
+    }
+
+    /** An object inside this one, or an empty one where there is none. */
+    public ConfigJson objectIfAny(String key) {
+        return has(key) ? object(key) : new ConfigJson(path, JsonNodeFactory.instance.objectNode());
     }
 
     /** A list of whole numbers. */

@@ -7,10 +7,19 @@ import java.util.stream.Collectors;
 /** Every family that Demitasse knows. */
 public final class Families {
     private static final List<Family> ALL = List.of(
+            new Bert(),
+            new Bloom(),
             new Cohere(),
+            new DistilBert(),
+            new Falcon(),
             new Gemma(),
             new Gemma2(),
             new Gemma3(),
+            new Gpt2(),
+            new GptBigCode(),
+            new GptJ(),
+            new GptNeo(),
+            new GptNeoX(),
             new Granite(),
             new InternLm2(),
             new Llama(),
@@ -21,12 +30,14 @@ public final class Families {
             new Olmo(),
             new Olmo2(),
             new Olmoe(),
+            new Opt(),
             new Phi(),
             new Phi3(),
             new Qwen2(),
             new Qwen2Moe(),
             new Qwen3(),
             new Qwen3Moe(),
+            new Roberta(),
             new StableLm(),
             new Starcoder2());
 

@@ -6,6 +6,7 @@ import dev.demitasse.model.gguf.GgufMetadata;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Predicate;
 
 /**
  * A family of architectures: how its config.json and its GGUF metadata read into a {@link ModelConfig} and back, and
@@ -60,6 +61,15 @@ public interface Family {
     /** Reads GGUF metadata of {@link #ggufArchitecture}. */
     default ModelConfig readGguf(GgufMetadata metadata) {
         throw new IllegalArgumentException(id() + " has no GGUF files");
+    }
+
+    /**
+     * What {@link #readGguf} gave, with what only the presence of tensors tells.
+     *
+     * @param tensors whether the file has a tensor of a name
+     */
+    default ModelConfig completed(ModelConfig config, Predicate<String> tensors) {
+        return config;
     }
 
     /** GGUF metadata of the architecture: keys under {@link #ggufArchitecture}, Integer, Float, Boolean or String. */

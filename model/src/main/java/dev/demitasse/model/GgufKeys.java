@@ -5,6 +5,7 @@ import dev.demitasse.model.Positions.Alibi;
 import dev.demitasse.model.Positions.Rotary;
 import dev.demitasse.model.gguf.GgufMetadata;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -28,6 +29,8 @@ final class GgufKeys {
     private static final String BETA_FAST = "rope.scaling.yarn_beta_fast";
     private static final String BETA_SLOW = "rope.scaling.yarn_beta_slow";
 
+    private static final String ACTIVATION = "hidden_activation";
+
     private final Family family;
     private final GgufMetadata metadata;
     private final String prefix;
@@ -40,6 +43,11 @@ final class GgufKeys {
 
     /** All that is said, gated SILU and norms of the kind whose epsilon is there otherwise. */
     ModelConfigBuilder config() {
+        return unplaced().positions(rotary());
+    }
+
+    /** As above, positions entering nowhere. */
+    ModelConfigBuilder unplaced() {
         int hiddenSize = size("embedding_length");
         Head head = Head.plain(false)
                 .withSoftCap(optional("final_logit_softcapping"))
@@ -54,7 +62,7 @@ final class GgufKeys {
                 .norm(norm())
                 .attention(attentions())
                 .feedForward(feedForwards(Activation.SILU, true))
-                .positions(rotary())
+                .positions(new Positions.None())
                 .head(head)
                 .specialTokens(specialTokens());
     }
@@ -84,6 +92,50 @@ final class GgufKeys {
     /** A number for each layer, or one for all. */
     int size(String key, int layer, int otherwise) {
         return metadata.perLayer(prefix + key, layer).orElse(otherwise);
+    }
+
+    /** The activation, where the file says it; ggml computes every GELU by the tanh formula. */
+    Activation activation(Activation otherwise) {
+        String name = metadata.text(prefix + ACTIVATION).orElse("");
+        return Arrays.stream(Activation.values())
+                .filter(candidate -> ConfigKeys.name(candidate).equals(name))
+                .findFirst()
+                .orElse(otherwise);
+    }
+
+    /**
+     * Refuses what llama.cpp would run as another model, for want of a key.
+     *
+     * @throws InvalidRequestException if {@code there}
+     */
+    static void refuse(ModelConfig config, boolean there, String what) {
+        if (there) {
+            throw new InvalidRequestException(
+                    "GGUF",
+                    "llama.cpp's %s has no %s"
+                            .formatted(config.family().ggufArchitecture().orElseThrow(), what),
+                    "export the model to ONNX");
+        }
+    }
+
+    /** Refuses scores that are multiplied otherwise than by 1/√headDimension. */
+    static void refuseScales(ModelConfig config) {
+        boolean other = config.blocks().stream()
+                .map(Block::attention)
+                .anyMatch(attention -> attention.scale() != Attention.usualScale(attention.headDimension()));
+        refuse(config, other, "attention scale but 1/√(width of a head)");
+    }
+
+    /** GPT-2's likes: all that is said, layer norms and a feed-forward block without gate, with biases or not. */
+    ModelConfigBuilder withoutGate(Activation otherwise) {
+        return unplaced()
+                .norm(new Norm.Layer(number(LAYER_EPSILON, 1e-5)))
+                .feedForward(feedForwards(activation(otherwise), false));
+    }
+
+    /** A table of as many learned positions as the context is long. */
+    InputEmbedding learned() {
+        return InputEmbedding.plain(size("embedding_length")).withPositions(size("context_length"), 0);
     }
 
     int slidingWindow() {
@@ -257,6 +309,9 @@ final class GgufKeys {
                 .filter(window -> window != Attention.FULL)
                 .findFirst()
                 .ifPresent(window -> values.put("attention.sliding_window", window));
+        if (!config.feedForward().gated()) {
+            values.put(ACTIVATION, ConfigKeys.name(config.feedForward().activation()));
+        }
         attention.clip().ifPresent(bound -> values.put("attention.clamp_kqv", (float) bound));
         attention.softCap().ifPresent(cap -> values.put("attn_logit_softcapping", (float) cap));
         config.head().softCap().ifPresent(cap -> values.put("final_logit_softcapping", (float) cap));

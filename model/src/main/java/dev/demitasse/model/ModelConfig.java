@@ -167,6 +167,19 @@ public record ModelConfig(
         return copy(builder -> builder.maximumPositions(count));
     }
 
+    /** Another norm in place of all but those of queries and keys. */
+    public ModelConfig withNorm(Norm other) {
+        return copy(builder -> builder.norm(other));
+    }
+
+    public ModelConfig withResidual(Residual other) {
+        return copy(builder -> builder.residual(other));
+    }
+
+    public ModelConfig withEmbedding(InputEmbedding other) {
+        return copy(builder -> builder.embedding(other));
+    }
+
     public ModelConfig withHead(Head other) {
         return copy(builder -> builder.head(other));
     }

@@ -8,6 +8,7 @@ import dev.demitasse.model.FeedForward;
 import dev.demitasse.model.Head;
 import dev.demitasse.model.MalformedModelException;
 import dev.demitasse.model.ModelConfig;
+import dev.demitasse.model.Norm;
 import dev.demitasse.model.Piece;
 import dev.demitasse.model.Pieces;
 import dev.demitasse.model.Positions.Rotary;
@@ -74,7 +75,8 @@ public final class GgufCheckpoint implements Checkpoint {
     }
 
     private static ModelConfig config(GgufFile file) {
-        ModelConfig said = Families.read(file.metadata());
+        ModelConfig read = Families.read(file.metadata());
+        ModelConfig said = read.family().completed(read, file.tensors()::containsKey);
         TensorNames names = said.names();
         List<Block> blocks = new ArrayList<>();
         for (int layer = 0; layer < said.layers(); layer++) {
@@ -93,6 +95,7 @@ public final class GgufCheckpoint implements Checkpoint {
                 .withTied(!exists(file, names, TensorKey.weight(Role.HEAD)))
                 .withBias(exists(file, names, TensorKey.weight(Role.HEAD).part(Part.BIAS)));
         ModelConfig found = config.withHead(head)
+                .withNorm(norm(file, config))
                 .withEachBlock(block -> block.withAttention(block.attention().withBiases(biases))
                         .withFeedForward(
                                 block.feedForward().experts().isPresent()
@@ -119,6 +122,19 @@ public final class GgufCheckpoint implements Checkpoint {
                     FeedForward.gated(size, block.feedForward().activation()));
         }
         return block;
+    }
+
+    /** Layer norms have weights and biases where the last one has. */
+    private static Norm norm(GgufFile file, ModelConfig config) {
+        TensorKey weight = TensorKey.weight(Role.FINAL_NORM);
+        return switch (config.norm()) {
+            case Norm.Rms rms -> rms;
+            case Norm.Layer layer ->
+                new Norm.Layer(
+                        layer.epsilon(),
+                        exists(file, config.names(), weight),
+                        exists(file, config.names(), weight.part(Part.BIAS)));
+        };
     }
 
     private static boolean exists(GgufFile file, TensorNames names, TensorKey key) {
