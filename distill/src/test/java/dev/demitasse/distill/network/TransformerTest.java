@@ -12,6 +12,8 @@ import dev.demitasse.model.ModelConfig;
 import dev.demitasse.model.Tensor;
 import dev.demitasse.model.TensorKey;
 import dev.demitasse.model.TokenInput;
+import dev.demitasse.model.reference.ModelForms;
+import dev.demitasse.model.reference.PlainModel;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;

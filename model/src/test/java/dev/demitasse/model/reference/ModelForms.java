@@ -1,4 +1,4 @@
-package dev.demitasse.distill.network;
+package dev.demitasse.model.reference;
 
 import dev.demitasse.model.Attention;
 import dev.demitasse.model.Experts;
@@ -26,13 +26,14 @@ import java.util.OptionalDouble;
 import java.util.OptionalInt;
 
 /** Tiny models that between them have every form a {@link ModelConfig} can describe. */
-final class ModelForms {
-    static final int VOCABULARY = 11;
-    static final int HIDDEN = 12;
+public final class ModelForms {
+    private static final int VOCABULARY = 11;
+    private static final int HIDDEN = 12;
 
     private ModelForms() {}
 
-    static Map<String, ModelConfig> all() {
+    /** Each with what is special about it, and a family that has it. */
+    public static Map<String, ModelConfig> all() {
         Map<String, ModelConfig> forms = new LinkedHashMap<>();
         forms.put("clipped, norms over all heads (OLMoE)", clipped());
         forms.put("parallel, norms of each head (Cohere)", eachHead());

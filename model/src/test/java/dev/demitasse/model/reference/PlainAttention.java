@@ -1,4 +1,4 @@
-package dev.demitasse.distill.network;
+package dev.demitasse.model.reference;
 
 import dev.demitasse.model.Attention;
 import dev.demitasse.model.ModelConfig;

@@ -1,4 +1,4 @@
-package dev.demitasse.distill.network;
+package dev.demitasse.model.reference;
 
 import dev.demitasse.model.Experts;
 import dev.demitasse.model.FeedForward;
@@ -23,12 +23,17 @@ import org.apache.commons.math3.special.Erf;
  *
  * @param weights every tensor, row-major
  */
-record PlainModel(ModelConfig config, Map<TensorKey, double[]> weights) {
+public record PlainModel(ModelConfig config, Map<TensorKey, double[]> weights) {
 
-    /** @param states as {@link Transformer} has them, each {@code [T][H]} */
-    record Result(double[][] logits, List<double[][]> states) {}
+    /**
+     * @param logits {@code [T][V]}
+     * @param states the embeddings, what each layer but the last gives, and what the last gives after the final norm, each
+     *     {@code [T][H]}
+     */
+    public record Result(double[][] logits, List<double[][]> states) {}
 
-    Result forward(TokenInput input) {
+    /** Runs one sequence. */
+    public Result forward(TokenInput input) {
         double[][] h = embed(input);
         List<double[][]> states = new ArrayList<>();
         states.add(h);
