@@ -84,13 +84,14 @@ class GradientTest {
 
     /** As if they were the weights of a checkpoint. */
     private void writeGradients(Transformer network) throws IOException {
-        try (CheckpointWriter writer = CheckpointWriter.create(
-                        folder, network.config(), Optional.empty(), key -> ScalarFormat.F32);
+        try (CheckpointWriter writer =
+                        CheckpointWriter.create(folder, network.config(), Optional.empty(), key -> ScalarFormat.F32);
                 Arena arena = Arena.ofConfined()) {
             for (Map.Entry<TensorKey, NDArray> weight : network.weights().entrySet()) {
                 NDArray gradient = weight.getValue().getGradient();
                 writer.write(
-                        weight.getKey(), NativeTensors.save(arena, weight.getKey().toString(), gradient));
+                        weight.getKey(),
+                        NativeTensors.save(arena, weight.getKey().toString(), gradient));
             }
             writer.commit();
         }
