@@ -6,10 +6,13 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.ObjectReader;
 import dev.demitasse.model.InvalidRequestException;
+import dev.demitasse.model.chat.ChatTemplate;
+import dev.demitasse.model.chat.Message;
 import java.io.IOException;
 import java.io.Reader;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.Iterator;
 import java.util.List;
@@ -28,6 +31,7 @@ final class JsonLines implements Iterator<String> {
             new ObjectMapper().reader().with(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
     private static final int LONGEST_LINE = 1 << 26;
 
+    private final Optional<ChatTemplate> template;
     private final Path path;
     private final String field;
     private final Reader reader;
@@ -38,6 +42,12 @@ final class JsonLines implements Iterator<String> {
     private @Nullable String next;
 
     JsonLines(Path path, String field, Reader reader) {
+        this(path, field, reader, Optional.empty());
+    }
+
+    /** @param template renders the field's messages; without one it is a text */
+    JsonLines(Path path, String field, Reader reader, Optional<ChatTemplate> template) {
+        this.template = template;
         this.path = path;
         this.field = field;
         this.reader = reader;
@@ -114,12 +124,38 @@ final class JsonLines implements Iterator<String> {
         if (value.isMissingNode()) {
             throw wrong("there is no field '" + field + "'", advice(object));
         }
+        if (template.isPresent()) {
+            return conversation(value, template.get());
+        }
         if (!value.isTextual()) {
             throw wrong(
                     "field '%s' must be a text, is %s".formatted(field, shortened(value.toString())),
                     "name a field that holds text");
         }
         return value.textValue();
+    }
+
+    private String conversation(JsonNode value, ChatTemplate chat) {
+        List<Message> messages = new ArrayList<>();
+        for (JsonNode turn : value) {
+            if (!turn.path("role").isTextual() || !turn.path("content").isTextual()) {
+                throw wrong(
+                        "field '%s' holds %s".formatted(field, shortened(turn.toString())),
+                        "a message has a role and a content, both texts");
+            }
+            messages.add(new Message(
+                    turn.path("role").textValue(), turn.path("content").textValue()));
+        }
+        if (!value.isArray() || messages.isEmpty()) {
+            throw wrong(
+                    "field '%s' must be a list of messages, is %s".formatted(field, shortened(value.toString())),
+                    "name a field that holds a conversation");
+        }
+        try {
+            return chat.render(messages, false);
+        } catch (InvalidRequestException e) {
+            throw wrong(e.getMessage(), "mend the line, or leave it out");
+        }
     }
 
     private String advice(JsonNode object) {

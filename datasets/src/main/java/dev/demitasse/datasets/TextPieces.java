@@ -23,6 +23,7 @@ final class TextPieces {
                 yield stream(new PieceReader(reader, file.separator()), reader);
             }
             case TextSource.Jsonl jsonl -> cut(jsonl.documents());
+            case TextSource.Conversations conversations -> cut(conversations.documents());
             case TextSource.Stories stories -> cut(stories.documents());
             case TextSource.Portion portion -> cut(portion.documents());
         };

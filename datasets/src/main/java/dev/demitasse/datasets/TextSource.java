@@ -2,6 +2,7 @@ package dev.demitasse.datasets;
 
 import dev.demitasse.datasets.stories.StoryGenerator;
 import dev.demitasse.model.InvalidRequestException;
+import dev.demitasse.model.chat.ChatTemplate;
 import java.io.Reader;
 import java.nio.file.Path;
 import java.util.Collections;
@@ -67,6 +68,41 @@ public sealed interface TextSource {
         @Override
         public String description() {
             return path + ", field '" + field + "'";
+        }
+    }
+
+    /**
+     * A JSON Lines file: the messages in {@code field} of each line are a document, as a model's chat template renders
+     * them.
+     *
+     * @param template empty where only the file matters; then there are no documents to be had
+     * @param withoutBegin whether the token that starts a sequence is left out, for the tokenizer adds it
+     */
+    record Conversations(Path path, String field, Optional<ChatTemplate> template, boolean withoutBegin)
+            implements TextSource {
+        @Override
+        public Stream<String> documents() {
+            ChatTemplate chat = template.orElseThrow(() -> new InvalidRequestException(
+                    path, "its messages need a chat template, and the model has none", "name a field that holds text"));
+            String begin = withoutBegin ? chat.specialTokens().getOrDefault("bos_token", "") : "";
+            Reader reader = Utf8Reader.open(path);
+            return TextPieces.stream(new JsonLines(path, field, reader, template), reader)
+                    .map(text -> text.startsWith(begin) ? text.substring(begin.length()) : text)
+                    .filter(text -> !text.isEmpty());
+        }
+
+        @Override
+        public String fingerprint() {
+            return new Fingerprint("conversations")
+                    .add(field)
+                    .add(template.map(ChatTemplate::source).orElse(""))
+                    .add(path)
+                    .hex();
+        }
+
+        @Override
+        public String description() {
+            return path + ", messages in field '" + field + "'";
         }
     }
 

@@ -126,6 +126,7 @@ public final class WindowPacker {
         return switch (source) {
             case TextSource.TextFile file -> size(file.path());
             case TextSource.Jsonl jsonl -> size(jsonl.path());
+            case TextSource.Conversations conversations -> size(conversations.path());
             case TextSource.Stories stories -> stories.count();
             case TextSource.Portion portion -> steps(portion.source());
         };
@@ -135,6 +136,7 @@ public final class WindowPacker {
         return switch (source) {
             case TextSource.TextFile file -> "bytes";
             case TextSource.Jsonl jsonl -> "bytes";
+            case TextSource.Conversations conversations -> "bytes";
             case TextSource.Stories stories -> "stories";
             case TextSource.Portion portion -> unit(portion.source());
         };

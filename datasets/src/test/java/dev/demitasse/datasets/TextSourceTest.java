@@ -4,12 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.demitasse.model.InvalidRequestException;
+import dev.demitasse.model.chat.ChatTemplate;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.stream.Collectors;
@@ -192,5 +194,26 @@ final class TextSourceTest {
             }
         }
         return text.toString();
+    }
+
+    /** A line's messages become the document that the model's chat template makes of them. */
+    @Test
+    void conversationsAreRendered() throws IOException {
+        Path file = write("{\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}]}\n{\"messages\": [{}]}\n");
+        ChatTemplate template = new ChatTemplate(
+                file,
+                "{{ bos_token }}{% for m in messages %}{{ m.role }}: {{ m.content }};{% endfor %}",
+                Map.of("bos_token", "<s>"));
+        TextSource kept = new TextSource.Conversations(file, "messages", Optional.of(template), false);
+        TextSource dropped = new TextSource.Conversations(file, "messages", Optional.of(template), true);
+        try (Stream<String> documents = kept.documents()) {
+            assertThat(documents.findFirst()).contains("<s>user: Hi;");
+        }
+        try (Stream<String> documents = dropped.documents()) {
+            assertThat(documents.findFirst()).contains("user: Hi;");
+        }
+        assertThatThrownBy(() -> documents(kept)).hasMessageContaining(":2").hasMessageContaining("role");
+        TextSource without = new TextSource.Conversations(file, "messages", Optional.empty(), false);
+        assertThatThrownBy(() -> documents(without)).hasMessageContaining("chat template");
     }
 }

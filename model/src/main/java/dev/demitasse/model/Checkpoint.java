@@ -1,5 +1,6 @@
 package dev.demitasse.model;
 
+import dev.demitasse.model.chat.ChatTemplate;
 import dev.demitasse.model.format.TensorFormat;
 import dev.demitasse.model.gguf.GgufCheckpoint;
 import dev.demitasse.model.onnx.OnnxCheckpoint;
@@ -66,6 +67,11 @@ public interface Checkpoint extends AutoCloseable {
         return tokenizer()
                 .orElseThrow(() -> new InvalidRequestException(
                         path(), "has no tokenizer", "put the model's tokenizer.json beside it"));
+    }
+
+    /** How the model writes conversations, if that came with it. */
+    default Optional<ChatTemplate> chatTemplate() {
+        return tokenizer().flatMap(Tokenizer::chatTemplate);
     }
 
     /** Bytes of the files that hold the weights: what would be shipped. */

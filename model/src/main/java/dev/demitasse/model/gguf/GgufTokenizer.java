@@ -1,7 +1,9 @@
 package dev.demitasse.model.gguf;
 
 import dev.demitasse.model.ModelConfig;
+import dev.demitasse.model.chat.ChatTemplate;
 import dev.demitasse.model.tokenizer.Tokenizer;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -56,8 +58,19 @@ public final class GgufTokenizer {
             return Optional.empty();
         }
         return Optional.of(Tokenizer.ofJson(
-                metadata.path(),
-                json.orElseGet(() -> GgufTokenizerReader.read(metadata).toJson())));
+                        metadata.path(),
+                        json.orElseGet(() -> GgufTokenizerReader.read(metadata).toJson()))
+                .withChatTemplate(chatTemplate(metadata)));
+    }
+
+    private static Optional<ChatTemplate> chatTemplate(GgufMetadata metadata) {
+        List<String> tokens = metadata.list(TOKENS, String.class).orElse(List.of());
+        Map<String, String> special = new LinkedHashMap<>();
+        Map.of("bos_token", BEGIN, "eos_token", END, "unk_token", UNKNOWN, "pad_token", PADDING)
+                .forEach((name, key) -> metadata.id(key).stream()
+                        .filter(id -> id < tokens.size())
+                        .forEach(id -> special.put(name, tokens.get(id))));
+        return metadata.text(CHAT_TEMPLATE).map(text -> new ChatTemplate(metadata.path(), text, special));
     }
 
     /**

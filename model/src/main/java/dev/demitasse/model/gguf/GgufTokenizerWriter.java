@@ -55,6 +55,7 @@ final class GgufTokenizerWriter {
         }
         tokens();
         special();
+        tokenizer.chatTemplate().ifPresent(template -> values.put(GgufTokenizer.CHAT_TEMPLATE, template.source()));
         return new GgufTokenizer.Keys(values, List.copyOf(cautions));
     }
 

@@ -12,6 +12,7 @@ import dev.demitasse.model.TensorForm;
 import dev.demitasse.model.TensorKey;
 import dev.demitasse.model.TensorKey.Part;
 import dev.demitasse.model.TensorNames;
+import dev.demitasse.model.chat.ChatTemplate;
 import dev.demitasse.model.files.AtomicFile;
 import dev.demitasse.model.format.BlockFormat;
 import dev.demitasse.model.format.ScalarFormat;
@@ -28,6 +29,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.function.Function;
 
 /**
@@ -139,11 +141,22 @@ public final class CheckpointWriter implements AutoCloseable {
         weights.commit();
         if (tokenizer.isPresent()) {
             AtomicFile.write(folder.resolve("tokenizer.json"), tokenizer.get().json());
+            writeChatTemplate(tokenizer.get().chatTemplate());
         }
         ObjectNode json = config.family().write(config);
         json.put("torch_dtype", torchType());
         quantization().ifPresent(quantization -> json.set("quantization_config", quantization));
         AtomicFile.write(folder.resolve("config.json"), JSON.writeValueAsString(json) + "\n");
+    }
+
+    private void writeChatTemplate(Optional<ChatTemplate> template) throws IOException {
+        if (template.isPresent()) {
+            ObjectNode json = JSON.createObjectNode();
+            json.put("tokenizer_class", "PreTrainedTokenizerFast");
+            new TreeMap<>(template.get().specialTokens()).forEach(json::put);
+            json.put("chat_template", template.get().source());
+            AtomicFile.write(folder.resolve("tokenizer_config.json"), JSON.writeValueAsString(json) + "\n");
+        }
     }
 
     /** The type of what is not quantized, as transformers names it. */

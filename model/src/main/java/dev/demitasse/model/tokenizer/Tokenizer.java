@@ -5,6 +5,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.demitasse.model.MalformedModelException;
+import dev.demitasse.model.chat.ChatTemplate;
 import dev.demitasse.model.files.JsonFile;
 import dev.demitasse.model.files.JsonFile.Duplicates;
 import dev.demitasse.model.tokenizer.TokenizerJson.Silent;
@@ -15,6 +16,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.function.Supplier;
 
@@ -32,6 +34,7 @@ public final class Tokenizer {
     private final int vocabularySize;
     private final OptionalInt beginToken;
     private final Silent silent;
+    private final Optional<ChatTemplate> chatTemplate;
 
     private Tokenizer(Path path, String json, HuggingFaceTokenizer library, TokenizerJson layout) {
         this.path = path;
@@ -40,6 +43,17 @@ public final class Tokenizer {
         this.vocabularySize = layout.vocabularySize();
         this.beginToken = layout.begin();
         this.silent = layout.silent();
+        this.chatTemplate = Optional.empty();
+    }
+
+    private Tokenizer(Tokenizer other, Optional<ChatTemplate> chatTemplate) {
+        this.path = other.path;
+        this.json = other.json;
+        this.library = other.library;
+        this.vocabularySize = other.vocabularySize;
+        this.beginToken = other.beginToken;
+        this.silent = other.silent;
+        this.chatTemplate = chatTemplate;
     }
 
     /** Reads a tokenizer.json. */
@@ -66,6 +80,16 @@ public final class Tokenizer {
         } catch (IOException | RuntimeException e) {
             throw new MalformedModelException(path, "not a tokenizer.json: " + e.getMessage(), ADVICE, e);
         }
+    }
+
+    /** The same tokenizer with the template that came with it. */
+    public Tokenizer withChatTemplate(Optional<ChatTemplate> template) {
+        return new Tokenizer(this, template);
+    }
+
+    /** How the model it came with writes conversations, if that is known. */
+    public Optional<ChatTemplate> chatTemplate() {
+        return chatTemplate;
     }
 
     /** The tokenizer.json. */

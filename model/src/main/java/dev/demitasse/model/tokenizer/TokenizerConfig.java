@@ -3,10 +3,12 @@ package dev.demitasse.model.tokenizer;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.MissingNode;
 import dev.demitasse.model.MalformedModelException;
+import dev.demitasse.model.chat.ChatTemplate;
 import dev.demitasse.model.files.JsonFile;
 import dev.demitasse.model.files.JsonFile.Duplicates;
 import dev.demitasse.model.tokenizer.TokenizerData.TokenType;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -22,6 +24,7 @@ import java.util.OptionalInt;
  */
 final class TokenizerConfig {
     private static final long MAXIMUM_BYTES = 1L << 28;
+    private static final long LONGEST_TEMPLATE = 1 << 20;
     private static final int MAXIMUM_TOKENS = 1 << 24;
 
     private final Path path;
@@ -76,6 +79,47 @@ final class TokenizerConfig {
             }
         }
         return Optional.empty();
+    }
+
+    /**
+     * How the model writes conversations: chat_template.jinja, else {@code chat_template} here or in
+     * chat_template.json; of several by name the one called default.
+     */
+    Optional<ChatTemplate> chatTemplate(Path folder) throws IOException {
+        Path file = folder.resolve("chat_template.jinja");
+        Optional<String> source = Optional.empty();
+        if (Files.isRegularFile(file) && Files.size(file) <= LONGEST_TEMPLATE) {
+            source = Optional.of(new String(Files.readAllBytes(file), StandardCharsets.UTF_8));
+        }
+        for (JsonNode node : List.of(root, object(folder.resolve("chat_template.json")))) {
+            if (source.isEmpty()) {
+                file = path;
+                source = template(node.path("chat_template"));
+            }
+        }
+        Map<String, String> tokens = new LinkedHashMap<>();
+        for (String key : List.of("bos_token", "eos_token", "unk_token", "pad_token")) {
+            token(key).ifPresent(token -> tokens.put(key, token));
+        }
+        Path where = file;
+        return source.map(text -> new ChatTemplate(where, text, tokens));
+    }
+
+    private static Optional<String> template(JsonNode node) {
+        if (node.isTextual()) {
+            return Optional.of(node.textValue());
+        }
+        Optional<String> first = Optional.empty();
+        for (JsonNode named : node) {
+            if (named.path("template").isTextual()) {
+                String text = named.path("template").textValue();
+                if (named.path("name").asText().equals("default")) {
+                    return Optional.of(text);
+                }
+                first = first.isPresent() ? first : Optional.of(text);
+            }
+        }
+        return first;
     }
 
     /** The id of a special token among {@code tokens}. */

@@ -39,18 +39,25 @@ public final class TokenizerFolder {
      * @throws InvalidRequestException if it is of a kind that Demitasse does not know
      */
     public static Optional<Tokenizer> read(Path folder) throws IOException {
+        TokenizerFolder reader = new TokenizerFolder(folder, TokenizerConfig.read(folder));
+        Optional<Tokenizer> tokenizer = reader.tokenizer();
+        return tokenizer.isEmpty()
+                ? tokenizer
+                : Optional.of(tokenizer.get().withChatTemplate(reader.config.chatTemplate(folder)));
+    }
+
+    private Optional<Tokenizer> tokenizer() throws IOException {
         if (Files.exists(folder.resolve("tokenizer.json"))) {
             return Optional.of(Tokenizer.read(folder.resolve("tokenizer.json")));
         }
-        TokenizerFolder reader = new TokenizerFolder(folder, TokenizerConfig.read(folder));
         if (Files.exists(folder.resolve("tokenizer.model"))) {
-            return Optional.of(reader.sentencePiece(folder.resolve("tokenizer.model")));
+            return Optional.of(sentencePiece(folder.resolve("tokenizer.model")));
         }
         if (Files.exists(folder.resolve("vocab.json")) && Files.exists(folder.resolve("merges.txt"))) {
-            return Optional.of(reader.byteLevel());
+            return Optional.of(byteLevel());
         }
         if (Files.exists(folder.resolve("vocab.txt"))) {
-            return Optional.of(reader.wordPiece());
+            return Optional.of(wordPiece());
         }
         return Optional.empty();
     }

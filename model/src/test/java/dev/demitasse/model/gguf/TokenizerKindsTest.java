@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.demitasse.model.ConfigJson;
 import dev.demitasse.model.Families;
 import dev.demitasse.model.ModelConfig;
+import dev.demitasse.model.chat.Message;
 import dev.demitasse.model.reference.SharedData;
 import dev.demitasse.model.tokenizer.PreTokenizer;
 import dev.demitasse.model.tokenizer.RandomText;
@@ -14,7 +15,9 @@ import dev.demitasse.model.tokenizer.TokenizerData.Kind;
 import dev.demitasse.model.tokenizer.TokenizerData.Merge;
 import dev.demitasse.model.tokenizer.TokenizerData.Normalization;
 import dev.demitasse.model.tokenizer.TokenizerData.TokenType;
+import dev.demitasse.model.tokenizer.TokenizerFolder;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -27,6 +30,7 @@ import java.util.OptionalInt;
 import java.util.Random;
 import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -301,5 +305,27 @@ class TokenizerKindsTest {
                         .orElseThrow()
                         .json())
                 .isEqualTo(odd);
+    }
+
+    /** A chat template and its special tokens go from a Hugging Face folder to GGUF's keys and back. */
+    @Test
+    void chatTemplateGoesAlong(@TempDir Path folder) throws IOException {
+        Files.copy(SharedData.require("data/models/stories260K/tokenizer.json"), folder.resolve("tokenizer.json"));
+        Files.writeString(folder.resolve("tokenizer_config.json"), """
+                {"bos_token": {"content": "<s>"}, "eos_token": "</s>", "chat_template": [
+                  {"name": "tool_use", "template": "no"},
+                  {"name": "default", "template": "{{ bos_token }}{% for m in messages %}[{{ m.content }}]{% endfor %}"}]}""");
+        List<Message> messages = List.of(new Message("user", "Hi"));
+        Tokenizer read = TokenizerFolder.read(folder).orElseThrow();
+        assertThat(read.chatTemplate().orElseThrow().render(messages, true)).isEqualTo("<s>[Hi]");
+        Tokenizer written = throughKeys(read, 0);
+        assertThat(written.chatTemplate().orElseThrow().render(messages, true)).isEqualTo("<s>[Hi]");
+        assertThat(written.encode("<s>[Hi]")).startsWith(1);
+        Files.writeString(folder.resolve("chat_template.jinja"), "{{ messages[0].content }}{{ eos_token }}\n");
+        assertThat(TokenizerFolder.read(folder)
+                        .flatMap(Tokenizer::chatTemplate)
+                        .orElseThrow()
+                        .render(messages, true))
+                .isEqualTo("Hi</s>");
     }
 }

@@ -3,9 +3,14 @@ package dev.demitasse.recipes.command;
 import dev.demitasse.infer.CpuModel;
 import dev.demitasse.infer.generate.SamplingOptions;
 import dev.demitasse.model.Checkpoint;
+import dev.demitasse.model.InvalidRequestException;
+import dev.demitasse.model.chat.Message;
 import dev.demitasse.recipes.run.Writing;
 import java.io.PrintWriter;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.function.Consumer;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -30,6 +35,14 @@ final class GenerateCommand implements Callable<Integer> {
 
     @Option(names = "--prompt", paramLabel = "TEXT", description = "What the text begins with.")
     private String prompt = "";
+
+    @Option(
+            names = "--chat",
+            description = "Answer the prompt as a message, by the model's chat template; prints the answer alone.")
+    private boolean chat;
+
+    @Option(names = "--system", paramLabel = "TEXT", description = "With --chat: the system message before the prompt.")
+    private String system = "";
 
     @Option(
             names = {"-n", "--tokens"},
@@ -62,16 +75,38 @@ final class GenerateCommand implements Callable<Integer> {
     @Option(names = "--seed", defaultValue = "0", description = "The same seed draws the same text. Default: 0.")
     private long seed;
 
+    private String conversation(Checkpoint checkpoint) {
+        List<Message> messages = new ArrayList<>();
+        if (!system.isEmpty()) {
+            messages.add(new Message("system", system));
+        }
+        messages.add(new Message("user", prompt));
+        return checkpoint
+                .chatTemplate()
+                .orElseThrow(() -> new InvalidRequestException(
+                        checkpoint.path(), "has no chat template", "leave --chat out, or take a model made for chat"))
+                .render(messages, true);
+    }
+
     @Override
     public Integer call() throws Exception {
+        if (!chat && !system.isEmpty()) {
+            throw new InvalidRequestException("--system", "goes with --chat", "add --chat, or leave --system out");
+        }
         PrintWriter out = spec.commandLine().getOut();
         try (Checkpoint checkpoint = Checkpoint.open(model.path());
                 CpuModel runtime = CpuModel.of(checkpoint)) {
             SamplingOptions sampling = new SamplingOptions(temperature, topK, topP, seed);
-            Writing.stream(runtime, checkpoint.requireTokenizer(), prompt, tokens, sampling, text -> {
+            Consumer<String> print = text -> {
                 out.print(text);
                 out.flush();
-            });
+            };
+            if (chat) {
+                Writing.answer(
+                        runtime, checkpoint.requireTokenizer(), conversation(checkpoint), tokens, sampling, print);
+            } else {
+                Writing.stream(runtime, checkpoint.requireTokenizer(), prompt, tokens, sampling, print);
+            }
             // On a screen the prompt that follows wants a line of its own; a file gets the text alone.
             if (System.console() != null && System.console().isTerminal()) {
                 out.println();

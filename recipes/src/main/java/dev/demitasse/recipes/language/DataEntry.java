@@ -39,6 +39,9 @@ public record DataEntry(Source source, Set<Portion> portions, int length, Option
         /** A file with a JSON object a line, whose {@code field} is a document. */
         record Jsonl(Path path, String field) implements Source {}
 
+        /** A file with a JSON object a line, whose {@code field} is a list of messages, a document once rendered. */
+        record Conversations(Path path, String field) implements Source {}
+
         /** The stories that Demitasse makes up. */
         record Stories(long seed, int count) implements Source {}
     }
@@ -55,6 +58,10 @@ public record DataEntry(Source source, Set<Portion> portions, int length, Option
             Kind.RAW,
             "with `text`: what stands between documents; without it `<|endoftext|>` where the text has it, else blank lines");
     static final Key<String> FIELD = Key.of("field", Kind.TEXT, "text", "with `jsonl`: which field is the document");
+    private static final Key<String> MESSAGES = Key.optional(
+            "messages",
+            Kind.TEXT,
+            "with `jsonl`, instead of `field`: which field holds a conversation, a list of `{role, content}`; the model's chat template makes a document of it");
     private static final Key<Integer> COUNT =
             Key.of("count", Kind.integer(1), "2000", "with `builtin`: how many stories, before they are split");
     private static final Key<Long> SEED = Key.optional(
@@ -74,6 +81,7 @@ public record DataEntry(Source source, Set<Portion> portions, int length, Option
             SEPARATOR,
             JSONL,
             FIELD,
+            MESSAGES,
             BUILTIN,
             COUNT,
             SEED,
@@ -82,7 +90,8 @@ public record DataEntry(Source source, Set<Portion> portions, int length, Option
             SPLIT);
 
     /** The keys that say where the text is: an override of the source drops them. */
-    static final List<String> SOURCE_KEYS = List.of("text", "separator", "jsonl", "field", "builtin", "count", "seed");
+    static final List<String> SOURCE_KEYS =
+            List.of("text", "separator", "jsonl", "field", "messages", "builtin", "count", "seed");
 
     /** Reads an entry; an empty set of portions stands for {@code split} left out. */
     static DataEntry read(Fields fields, long seed) {
@@ -97,6 +106,7 @@ public record DataEntry(Source source, Set<Portion> portions, int length, Option
     private static Source source(Fields fields, Key<?> key, long seed) {
         only(fields, SEPARATOR, key, TEXT);
         only(fields, FIELD, key, JSONL);
+        only(fields, MESSAGES, key, JSONL);
         only(fields, COUNT, key, BUILTIN);
         only(fields, SEED, key, BUILTIN);
         if (key == TEXT) {
@@ -104,6 +114,13 @@ public record DataEntry(Source source, Set<Portion> portions, int length, Option
             return new Source.Text(path, fields.get(SEPARATOR, separator(path)));
         }
         if (key == JSONL) {
+            Optional<String> messages = fields.find(MESSAGES);
+            if (messages.isPresent()) {
+                if (fields.has(FIELD)) {
+                    fields.wrong(FIELD, "goes without messages; a document is one or the other");
+                }
+                return new Source.Conversations(fields.get(JSONL, Path.of("")), messages.get());
+            }
             return new Source.Jsonl(fields.get(JSONL, Path.of("")), fields.get(FIELD));
         }
         fields.find(BUILTIN);
@@ -140,6 +157,9 @@ public record DataEntry(Source source, Set<Portion> portions, int length, Option
                 other.source instanceof Source.Text theirs && theirs.path().equals(text.path());
             case Source.Jsonl jsonl ->
                 other.source instanceof Source.Jsonl theirs && theirs.path().equals(jsonl.path());
+            case Source.Conversations conversations ->
+                other.source instanceof Source.Conversations theirs
+                        && theirs.path().equals(conversations.path());
             case Source.Stories stories -> other.source instanceof Source.Stories;
         };
     }

@@ -47,9 +47,19 @@ final class Corpora {
 
     /** The documents that {@code entry} reads. */
     TextSource source(DataEntry entry) {
+        return source(entry, Optional.empty());
+    }
+
+    private TextSource source(DataEntry entry, Optional<Tokenizer> tokenizer) {
         TextSource whole = switch (entry.source()) {
             case Source.Text text -> new TextSource.TextFile(text.path(), Optional.of(text.separator()));
             case Source.Jsonl jsonl -> new TextSource.Jsonl(jsonl.path(), jsonl.field());
+            case Source.Conversations conversations ->
+                new TextSource.Conversations(
+                        conversations.path(),
+                        conversations.field(),
+                        tokenizer.flatMap(Tokenizer::chatTemplate),
+                        tokenizer.isPresent() && tokenizer.get().beginToken().isPresent());
             case Source.Stories stories -> new TextSource.Stories(stories.seed(), stories.count());
         };
         if (entry.portions().equals(EnumSet.allOf(Portion.class))) {
@@ -78,7 +88,8 @@ final class Corpora {
         if (known != null) {
             return known;
         }
-        TokenWindows all = WindowPacker.pack(source(entry), tokenizer, entry.length(), progress);
+        TokenWindows all =
+                WindowPacker.pack(source(entry, Optional.of(tokenizer)), tokenizer, entry.length(), progress);
         TokenWindows chosen = entry.samples()
                 .filter(samples -> samples < all.count())
                 .map(samples -> all.sample(samples, seed))

@@ -39,4 +39,26 @@ public final class Writing {
         new Generator(model, sampling).generate(tokens, limit, token -> onText.accept(text.append(token)));
         onText.accept(text.finish());
     }
+
+    /**
+     * Gives what the model answers to {@code conversation} to {@code onText}, as it comes.
+     *
+     * @param conversation as the model's chat template renders it, special tokens and all
+     * @param limit most tokens to answer with
+     */
+    public static void answer(
+            LanguageModel model,
+            Tokenizer tokenizer,
+            String conversation,
+            int limit,
+            SamplingOptions sampling,
+            Consumer<String> onText) {
+        int[] tokens = tokenizer.encode(conversation);
+        TextStream text = tokenizer.stream();
+        for (int token : tokens) {
+            text.append(token);
+        }
+        new Generator(model, sampling).generate(tokens, limit, token -> onText.accept(text.append(token)));
+        onText.accept(text.finish());
+    }
 }

@@ -9,6 +9,7 @@ import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -54,6 +55,29 @@ class DemitasseTest {
 
         assertThat(run("generate", model)).isZero();
         assertThat(out.toString()).isEqualTo(Files.readString(model.resolve("expected_stdout.txt")));
+    }
+
+    /** The template writes the conversation, the model goes on: what it answers is what it writes after that text. */
+    @Test
+    void answersByTheModelsChatTemplate() throws IOException {
+        Path model = SharedData.require("data/models/stories260K");
+        try (Stream<Path> files = Files.list(model)) {
+            for (Path file : files.toList()) {
+                Files.copy(file, folder.resolve(file.getFileName()));
+            }
+        }
+        assertThat(run("generate", folder, "--prompt", "Lily", "--chat")).isEqualTo(2);
+        assertThat(err.toString()).contains("chat template");
+        Files.writeString(
+                folder.resolve("chat_template.jinja"),
+                "{{ bos_token }}{% for m in messages %}{{ m.content | trim }} {% endfor %}had");
+        assertThat(run("generate", folder, "--chat", "--system", "Once ", "--prompt", "Lily", "-n", "20"))
+                .isZero();
+        String answer = out.toString();
+        assertThat(run("generate", folder, "--prompt", "Once Lily had", "-n", "20"))
+                .isZero();
+        assertThat(out).hasToString(answer + "Once Lily had" + answer);
+        assertThat(run("generate", folder, "--system", "Once")).isEqualTo(2);
     }
 
     /** Against transformers; tolerances of the golden README. */
