@@ -124,7 +124,11 @@ class OnnxInt8Test {
         "mixtral, true",
         "qwen2_moe, false",
         "gemma2, true",
-        "phi3, true"
+        "phi3, true",
+        "gpt2, true",
+        "gpt_neox_parallel, false",
+        "gptj, true",
+        "bloom, true"
     })
     void wholeModels(String name, boolean all) throws Exception {
         Path source = SharedData.require("golden/" + name);
