@@ -3,14 +3,20 @@ package dev.demitasse.distill;
 import dev.demitasse.distill.network.SourceWeights;
 import dev.demitasse.model.Attention;
 import dev.demitasse.model.Checkpoint;
+import dev.demitasse.model.Experts;
+import dev.demitasse.model.FeedForward;
 import dev.demitasse.model.InvalidRequestException;
 import dev.demitasse.model.ModelConfig;
+import dev.demitasse.model.Residual;
 import dev.demitasse.model.Role;
 import dev.demitasse.model.Tensor;
 import dev.demitasse.model.TensorKey;
 import dev.demitasse.model.TensorKey.Part;
 import dev.demitasse.model.format.ScalarFormat;
 import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
 import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
 
@@ -19,26 +25,31 @@ public final class StartingWeights {
     /** Standard deviation of new weights, the {@code initializer_range} of Llama's config.json. */
     private static final double DEVIATION = 0.02;
 
+    /** What writes to the residual stream. */
+    private static final Set<Role> WRITERS =
+            Set.of(Role.ATTENTION_OUTPUT, Role.DOWN, Role.EXPERT_DOWN, Role.SHARED_DOWN);
+
     private StartingWeights() {}
 
     /**
      * Weights from a normal distribution of deviation 0.02; those that write to the residual stream divided by √(2L) so that
-     * its size does not grow with depth (GPT-2, §2.3); norms 1, biases 0. A tensor's numbers depend on the seed and on
-     * its name alone.
+     * its size does not grow with depth (GPT-2, §2.3), but where norms stand on the stream itself and hold it in bounds,
+     * as in BERT; norms 1, biases 0. A tensor's numbers depend on the seed and on its name alone.
      */
     public static SourceWeights random(ModelConfig config, long seed) {
-        return new SourceWeights(config, key -> random(config, key, seed));
+        ModelConfig plain = SourceWeights.plain(config);
+        return new SourceWeights(plain, key -> random(plain, key, seed));
     }
 
     private static Tensor random(ModelConfig config, TensorKey key, long seed) {
         long[] shape = config.shape(key);
         String name = config.name(key);
         float[] values = new float[Math.toIntExact(Tensor.elements(shape))];
-        if (!key.role().matrix()) {
+        if (key.part() == Part.WEIGHT && key.role().norm()) {
             Arrays.fill(values, 1);
         } else if (key.part() == Part.WEIGHT) {
-            boolean residual = key.role() == Role.ATTENTION_OUTPUT || key.role() == Role.DOWN;
-            normal(values, residual ? DEVIATION / Math.sqrt(2.0 * config.layers()) : DEVIATION, seed, name);
+            boolean smaller = WRITERS.contains(key.role()) && config.residual() != Residual.POST_NORM;
+            normal(values, smaller ? DEVIATION / Math.sqrt(2.0 * config.layers()) : DEVIATION, seed, name);
         }
         return Tensor.ofFloats(name, values, shape);
     }
@@ -55,7 +66,7 @@ public final class StartingWeights {
     /**
      * A smaller model cut out of a larger one: layers evenly spread from the first to the last, and of every tensor the
      * leading rows and columns. Leading, not most important: to choose by importance, prune. Heads must keep their width and
-     * groups their size, or what is cut would not be a head any more.
+     * groups their size, or what is cut would not be a head any more. Windows and positions are those of {@code config}.
      *
      * @param source must stay open while the weights are read
      * @throws InvalidRequestException if {@code config} is no part of the source
@@ -63,6 +74,37 @@ public final class StartingWeights {
     public static SourceWeights layersOf(Checkpoint source, ModelConfig config) {
         SourceWeights whole = SourceWeights.of(source);
         ModelConfig from = whole.config();
+        ModelConfig plain = SourceWeights.plain(config);
+        requirePart(source, from, plain);
+        int[] layers = LayerMapping.layersToCopy(plain.layers(), from.layers());
+        for (TensorKey key : plain.tensors()) {
+            if (key.part() == Part.WEIGHT && !from.has(origin(key, layers))) {
+                throw new InvalidRequestException(
+                        source.path(),
+                        "has no tensor like the student's '%s'".formatted(plain.name(key)),
+                        "give the student the form of its source, or start it from random weights");
+            }
+        }
+        return new SourceWeights(plain, key -> {
+            TensorKey origin = origin(key, layers);
+            if (key.part() == Part.BIAS && !from.has(origin)) {
+                return Tensor.allocate("bias", ScalarFormat.F32, plain.shape(key));
+            }
+            return leading(source, whole.tensor().apply(origin), plain.shape(key));
+        });
+    }
+
+    private static TensorKey origin(TensorKey key, int[] layers) {
+        return key.layer() == TensorKey.NO_LAYER ? key : key.inLayer(layers[key.layer()]);
+    }
+
+    private static void requirePart(Checkpoint source, ModelConfig from, ModelConfig config) {
+        if (!from.uniform() && !config.blocks().equals(from.blocks())) {
+            throw new InvalidRequestException(
+                    source.path(),
+                    "its layers are of different shapes, and the student's are not the same ones",
+                    "prune the model instead, or start the student from random weights");
+        }
         Attention wanted = config.attention();
         Attention given = from.attention();
         if (wanted.headDimension() != given.headDimension() || wanted.groupSize() != given.groupSize()) {
@@ -76,6 +118,20 @@ public final class StartingWeights {
                                     wanted.groupSize()),
                     "give the student heads of the same width and grouping, or start it from random weights");
         }
+        if (!config.uniform() && !config.blocks().equals(from.blocks())) {
+            throw new InvalidRequestException(
+                    source.path(), "the student's layers are of different shapes", "give it layers of one shape");
+        }
+        FeedForward ours = config.feedForward();
+        FeedForward theirs = from.feedForward();
+        if (ours.gated() != theirs.gated()
+                || ours.activation() != theirs.activation()
+                || !sameRouting(ours.experts(), theirs.experts())) {
+            throw new InvalidRequestException(
+                    source.path(),
+                    "its feed-forward blocks are %s, the student's %s".formatted(describe(theirs), describe(ours)),
+                    "give the student blocks of the same kind, or start it from random weights");
+        }
         if (config.layers() > from.layers() || config.vocabularySize() != from.vocabularySize()) {
             throw new InvalidRequestException(
                     source.path(),
@@ -83,15 +139,22 @@ public final class StartingWeights {
                             .formatted(from.layers(), from.vocabularySize(), config.layers(), config.vocabularySize()),
                     "a student has no more layers than its source, and the same vocabulary");
         }
-        int[] layers = LayerMapping.layersToCopy(config.layers(), from.layers());
-        return new SourceWeights(config, key -> {
-            boolean inLayer = key.layer() != TensorKey.NO_LAYER;
-            TensorKey origin = inLayer ? key.inLayer(layers[key.layer()]) : key;
-            if (key.part() == Part.BIAS && !from.hasBias(key)) {
-                return Tensor.allocate("bias", ScalarFormat.F32, config.shape(key));
-            }
-            return leading(source, whole.tensor().apply(origin), config.shape(key));
-        });
+    }
+
+    /** Routers rank the experts they know: one expert less, and the others' shares are not what was learnt. */
+    private static boolean sameRouting(Optional<Experts> ours, Optional<Experts> theirs) {
+        return ours.map(each -> List.of(each.count(), each.used(), each.normalized()))
+                .equals(theirs.map(each -> List.of(each.count(), each.used(), each.normalized())));
+    }
+
+    private static String describe(FeedForward form) {
+        return "%s%s with %s"
+                .formatted(
+                        form.gated() ? "gated" : "plain",
+                        form.experts()
+                                .map(each -> ", %d of %d experts".formatted(each.used(), each.count()))
+                                .orElse(""),
+                        form.activation());
     }
 
     private static Tensor leading(Checkpoint source, Tensor tensor, long[] shape) {

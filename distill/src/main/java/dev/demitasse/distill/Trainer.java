@@ -33,7 +33,11 @@ import java.util.Optional;
 
 /** A student, its teacher and its optimizer: takes steps, looks at held-out text, saves and restores itself. */
 final class Trainer implements AutoCloseable {
+    /** Held-out windows are numbered apart from those learnt from, and always the same. */
+    private static final long FIRST_HELD_OUT = Long.MIN_VALUE;
+
     private final NDManager manager;
+    private final LanguageTask task;
     private final TrainingOptions options;
     private final TokenWindows train;
     private final WindowOrder order;
@@ -49,10 +53,12 @@ final class Trainer implements AutoCloseable {
             NDManager manager,
             SourceWeights start,
             Optional<Teacher> teacher,
+            LanguageTask task,
             TokenWindows train,
             TrainingOptions options) {
         this.manager = manager;
         this.teacher = teacher;
+        this.task = task;
         this.train = train;
         this.options = options;
         order = new WindowOrder(train.count(), options.seed());
@@ -100,7 +106,8 @@ final class Trainer implements AutoCloseable {
         LossParts sum = new LossParts(0, 0, 0, 0);
         try (GradientCollector collector = PyTorch.engine().newGradientCollector()) {
             for (int pass = 0; pass < options.accumulation(); pass++) {
-                sum = sum.plus(accumulate(collector, nextBatch()));
+                long first = position;
+                sum = sum.plus(accumulate(collector, task.pose(nextBatch(), first)));
             }
         }
         LossParts loss = sum.dividedBy(options.accumulation());
@@ -124,12 +131,13 @@ final class Trainer implements AutoCloseable {
     }
 
     /** Adds the gradients of a batch, divided by the number of batches in a step, to those there are. */
-    private LossParts accumulate(GradientCollector collector, int[][] batch) {
+    private LossParts accumulate(GradientCollector collector, LanguageTask.Exercise exercise) {
         try (NDScope scope = new NDScope()) {
             scope.suppressNotUsedWarning();
-            List<TokenInput> inputs = Arrays.stream(batch).map(TokenInput::of).toList();
+            List<TokenInput> inputs =
+                    Arrays.stream(exercise.ids()).map(TokenInput::of).toList();
             Optional<Teacher.Targets> targets = teacher.map(model -> model.targets(inputs, options.loss()));
-            CrossEntropy labels = CrossEntropy.of(manager, CrossEntropy.nextTokens(batch));
+            CrossEntropy labels = CrossEntropy.of(manager, exercise.labels());
             NDList output = student.forward(inputs);
             Objective.Terms terms = objective.terms(output, labels, targets);
             collector.backward(
@@ -141,20 +149,23 @@ final class Trainer implements AutoCloseable {
     /** Cross-entropy per scored token of {@code windows}, in nats. */
     double validate(TokenWindows windows) {
         double sum = 0;
+        long scored = 0;
         for (int from = 0; from < windows.count(); from += options.batch()) {
             int[][] batch = new int[Math.min(options.batch(), windows.count() - from)][];
             for (int i = 0; i < batch.length; i++) {
                 batch[i] = windows.window(from + i);
             }
+            LanguageTask.Exercise exercise = task.pose(batch, FIRST_HELD_OUT + from);
             try (PyTorch.Untraced untraced = PyTorch.untraced();
                     NDScope scope = new NDScope()) {
                 scope.suppressNotUsedWarning();
-                NDArray logits = student.forward(batch).head();
-                CrossEntropy labels = CrossEntropy.of(manager, CrossEntropy.nextTokens(batch));
-                sum += labels.of(logits).getFloat() * (double) batch.length;
+                NDArray logits = student.forward(exercise.ids()).head();
+                CrossEntropy labels = CrossEntropy.of(manager, exercise.labels());
+                sum += labels.of(logits).getFloat() * (double) exercise.questions();
+                scored += exercise.questions();
             }
         }
-        return sum / windows.count();
+        return sum / Math.max(1, scored);
     }
 
     /** Writes the student as a checkpoint in the format asked for. */

@@ -19,7 +19,9 @@ import java.util.OptionalDouble;
 
 /**
  * Trains a student: against a teacher's distributions and hidden states (Hinton et al., arXiv:1503.02531; Jiao et al.,
- * arXiv:1909.10351), on the text alone, or both.
+ * arXiv:1909.10351), on the text alone, or both. Decoders learn to tell the next token, encoders those hidden in a text;
+ * a teacher sees what its student sees, and its distributions are learnt at every token, as DistilBERT did
+ * (arXiv:1910.01108, §2).
  *
  * <p>What is written at the end is the model after the last step, not the one that did best on held-out windows: the
  * schedule ends at rate 0, where the two hardly differ, and a choice would make the held-out figure an optimistic one.
@@ -82,20 +84,24 @@ public final class Training {
         NDManager manager = PyTorch.newManager();
         try (Source source = Source.open(job.student(), job.options().seed());
                 Source teacher = taught ? Source.existing(job.teacher().orElseThrow()) : Source.none()) {
+            Optional<Tokenizer> tokenizer = source.tokenizer().or(teacher::tokenizer);
+            LanguageTask task = LanguageTask.of(
+                    source.require().config(), tokenizer, job.options().seed());
             JobFingerprint fingerprint = new JobFingerprint()
+                    .add(task.toString())
                     .add(job.options().toString())
                     .add(job.train().fingerprint())
                     .add(source.require());
             Optional<Teacher> model = Optional.empty();
             if (taught) {
                 fingerprint.add(teacher.require());
+                requireSameTask(teacher.require().config(), source.require().config());
                 requireSameVocabulary(teacher, source);
                 requireLength("teacher", teacher.require().config());
                 model = Optional.of(new Teacher(manager, teacher.checkpoint().orElseThrow()));
             }
             requireLength("student", source.require().config());
-            Trainer trainer = new Trainer(manager, source.require(), model, job.train(), job.options());
-            Optional<Tokenizer> tokenizer = source.tokenizer().or(teacher::tokenizer);
+            Trainer trainer = new Trainer(manager, source.require(), model, task, job.train(), job.options());
             return new Prepared(trainer, tokenizer, fingerprint.value());
         } catch (Throwable e) {
             manager.close();
@@ -112,6 +118,19 @@ public final class Training {
                             .formatted(length, who, config.maximumPositions()),
                     "set a length of at most " + config.maximumPositions());
         }
+    }
+
+    private static void requireSameTask(ModelConfig teacher, ModelConfig student) {
+        if (teacher.causal() != student.causal()) {
+            throw new InvalidRequestException(
+                    "teacher",
+                    "is %s, the student %s".formatted(kind(teacher), kind(student)),
+                    "a decoder knows what comes next, an encoder what is missing; take a teacher of the student's kind");
+        }
+    }
+
+    private static String kind(ModelConfig config) {
+        return config.causal() ? "a decoder" : "an encoder";
     }
 
     private static void requireSameVocabulary(Source teacher, Source student) {

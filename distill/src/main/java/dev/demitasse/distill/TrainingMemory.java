@@ -1,7 +1,10 @@
 package dev.demitasse.distill;
 
 import dev.demitasse.model.Attention;
+import dev.demitasse.model.Experts;
+import dev.demitasse.model.FeedForward;
 import dev.demitasse.model.ModelConfig;
+import dev.demitasse.model.Residual;
 import java.util.Optional;
 
 /**
@@ -42,11 +45,43 @@ public final class TrainingMemory {
 
     /** Numbers that one token's way through all layers leaves, as {@link dev.demitasse.distill.network.Transformer} goes. */
     private static long perToken(ModelConfig config, int length) {
-        Attention attention = config.attention();
-        long residual = 10L * config.hiddenSize();
+        long numbers = 0;
+        for (int layer = 0; layer < config.layers(); layer++) {
+            numbers += residual(config) + attention(config, layer, length) + neurons(config, config.feedForward(layer));
+        }
+        return numbers;
+    }
+
+    /** The stream, its parts and their norms. */
+    private static long residual(ModelConfig config) {
+        boolean sandwich = config.residual() == Residual.SANDWICH_NORM;
+        return (sandwich ? 16L : 10L) * config.hiddenSize();
+    }
+
+    private static long attention(ModelConfig config, int layer, int length) {
+        Attention attention = config.attention(layer);
+        long width = attention.queryWidth() + (long) attention.keyValueWidth();
         long projected = 7L * attention.queryWidth() + 6L * attention.keyValueWidth();
-        long scores = 3L * attention.heads() * length;
-        long neurons = 5L * config.feedForward().intermediateSize();
-        return config.layers() * (residual + projected + scores + neurons);
+        long normalized = attention.queryKeyNorm().isPresent() ? 3 * width : 0;
+        long clipped = attention.clip().isPresent() ? width : 0;
+        long scores = (attention.softCap().isPresent() ? 5L : 3L) * attention.heads() * length;
+        return projected + normalized + clipped + scores;
+    }
+
+    private static long neurons(ModelConfig config, FeedForward form) {
+        long each = switch (form.activation()) {
+            case SILU -> 3;
+            case GELU, RELU -> 2;
+            case GELU_TANH -> 8;
+        };
+        long perNeuron = form.gated() ? each + 2 : each;
+        if (form.experts().isEmpty()) {
+            return perNeuron * form.intermediateSize();
+        }
+        Experts experts = form.experts().get();
+        long gathered = 4L * experts.used() * config.hiddenSize();
+        return gathered
+                + 3L * experts.count()
+                + perNeuron * ((long) experts.used() * form.intermediateSize() + experts.sharedSize());
     }
 }

@@ -7,10 +7,14 @@ import static org.assertj.core.api.Assertions.within;
 import dev.demitasse.distill.network.SourceWeights;
 import dev.demitasse.model.Attention;
 import dev.demitasse.model.Checkpoint;
+import dev.demitasse.model.Experts;
+import dev.demitasse.model.FeedForward;
 import dev.demitasse.model.InvalidRequestException;
 import dev.demitasse.model.ModelConfig;
 import dev.demitasse.model.Role;
 import dev.demitasse.model.TensorKey;
+import dev.demitasse.model.TensorKey.Part;
+import dev.demitasse.model.reference.SharedData;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -95,6 +99,58 @@ class StartingWeightsTest {
                 .apply(TensorKey.weight(Role.DOWN, 0))
                 .toFloats();
         assertThat(deviation(down)).isCloseTo(0.01, within(0.0005));
+    }
+
+    @Test
+    void newNormsAreOnesAndNewBiasesZerosHoweverTheFamilyStoresThem() throws IOException {
+        for (String name : new String[] {"bert_mlm", "gemma2", "stablelm"}) {
+            try (Checkpoint golden = Checkpoint.open(SharedData.require("golden/" + name))) {
+                SourceWeights weights = StartingWeights.random(golden.config(), 1);
+                for (TensorKey key : weights.config().tensors()) {
+                    float[] values = weights.tensor().apply(key).toFloats();
+                    if (key.part() == Part.BIAS) {
+                        assertThat(values).containsOnly(0);
+                    } else if (key.role().norm()) {
+                        assertThat(values).containsOnly(1);
+                    } else if (name.equals("bert_mlm") && key.role() == Role.DOWN) {
+                        assertThat(deviation(values)).isCloseTo(0.02, within(0.001));
+                    }
+                }
+            }
+        }
+    }
+
+    /** Plain feed-forward blocks, learned positions, segments, a head of its own: DistilBERT's way of making a student. */
+    @Test
+    void aShallowEncoderIsMadeOfItsTeachersLayers() throws IOException {
+        try (Checkpoint source = Checkpoint.open(SharedData.require("golden/bert_mlm"))) {
+            ModelConfig config = source.config().withLayers(1);
+            SourceWeights cut = StartingWeights.layersOf(source, config);
+            for (TensorKey key : config.tensors()) {
+                assertThat(cut.tensor().apply(key).toFloats())
+                        .isEqualTo(source.tensor(key).toFloats());
+            }
+        }
+    }
+
+    @Test
+    void refusesLayersOfDifferentShapesAndBlocksOfAnotherKind() throws IOException {
+        try (Checkpoint source = Checkpoint.open(SharedData.require("golden/qwen2_moe"))) {
+            ModelConfig config = source.config();
+            assertThatThrownBy(() -> StartingWeights.layersOf(source, config.withLayers(1)))
+                    .isInstanceOf(InvalidRequestException.class)
+                    .hasMessageContaining("different shapes");
+            assertThat(StartingWeights.layersOf(source, config).config().parameters())
+                    .isEqualTo(config.parameters());
+        }
+        try (Checkpoint source = Checkpoint.open(SharedData.require("golden/mixtral"))) {
+            ModelConfig config = source.config();
+            FeedForward fewer = FeedForward.experts(
+                    config.feedForward().intermediateSize(), FeedForward.Activation.SILU, new Experts(2, 2, true, 0));
+            assertThatThrownBy(() -> StartingWeights.layersOf(source, config.withFeedForward(fewer)))
+                    .isInstanceOf(InvalidRequestException.class)
+                    .hasMessageContaining("2 of 2 experts");
+        }
     }
 
     private static double deviation(float[] values) {

@@ -2,6 +2,8 @@ package dev.demitasse.distill;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.demitasse.model.Experts;
+import dev.demitasse.model.FeedForward;
 import dev.demitasse.model.ModelConfig;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
@@ -25,5 +27,20 @@ class TrainingMemoryTest {
         long alone = TrainingMemory.estimate(student, Optional.empty(), options, 32);
         long taught = TrainingMemory.estimate(student, Optional.of(student), options, 32);
         assertThat(taught - alone).isEqualTo(4 * student.parameters());
+    }
+
+    /** Experts that a token does not take cost their weights, but hardly anything in the pass. */
+    @Test
+    void countsTheExpertsThatATokenTakes() {
+        long two = pass(new Experts(8, 2, true, 0));
+        long four = pass(new Experts(8, 4, true, 0));
+        long ofSixteen = pass(new Experts(16, 2, true, 0));
+        assertThat(four).isGreaterThan(two);
+        assertThat(ofSixteen - two).isBetween(0L, (four - two) / 10);
+    }
+
+    private long pass(Experts experts) {
+        ModelConfig config = student.withFeedForward(FeedForward.experts(128, FeedForward.Activation.SILU, experts));
+        return TrainingMemory.estimate(config, Optional.empty(), options, 32) - 16 * config.parameters();
     }
 }

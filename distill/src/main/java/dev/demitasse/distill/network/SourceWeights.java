@@ -21,8 +21,13 @@ public record SourceWeights(ModelConfig config, Function<TensorKey, Tensor> tens
     /** Views of {@code checkpoint}'s tensors; it must stay open as long as they are read. */
     public static SourceWeights of(Checkpoint checkpoint) {
         ModelConfig config = checkpoint.config();
-        ModelConfig plain = config.inForm(Pairing.HALVES, false);
+        ModelConfig plain = plain(config);
         return new SourceWeights(plain, key -> TensorForm.convert(floats(checkpoint, key), key, config, plain));
+    }
+
+    /** {@code config} in the form that the trainer wants. */
+    public static ModelConfig plain(ModelConfig config) {
+        return config.inForm(Pairing.HALVES, false);
     }
 
     /** The tensor itself, or, of an INT8 weight, code · scale of its row. */
