@@ -21,7 +21,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class TrainedModelTest {
     /** Logits and every hidden state equal transformers', within fp32 reordering (golden README: 5e-5). */
     @ParameterizedTest
-    @MethodSource("dev.demitasse.model.reference.SharedData#knownGoldens")
+    @MethodSource("dev.demitasse.model.reference.SharedData#goldens")
     void agreesWithTransformers(String name) throws IOException {
         Path folder = SharedData.require("golden/" + name);
         try (Checkpoint checkpoint = Checkpoint.open(folder);
@@ -31,8 +31,10 @@ class TrainedModelTest {
                 assertThat(largestDifference(ours.logits(), sequence.logits()))
                         .as("logits")
                         .isLessThan(5e-5);
-                assertThat(ours.hiddenStates()).hasSameSizeAs(sequence.hiddenStates());
-                for (int i = 0; i < ours.hiddenStates().size(); i++) {
+                // A last state of another width, after a projection, the file leaves out.
+                assertThat(ours.hiddenStates().size() - sequence.hiddenStates().size())
+                        .isBetween(0, 1);
+                for (int i = 0; i < sequence.hiddenStates().size(); i++) {
                     assertThat(largestDifference(
                                     ours.hiddenStates().get(i),
                                     sequence.hiddenStates().get(i)))

@@ -37,7 +37,7 @@ class GradientTest {
     static Stream<String> models() throws IOException {
         Path file = SharedData.require("golden/grads.json");
         JsonNode models = new ObjectMapper().readTree(file.toFile()).path("models");
-        return SharedData.knownGoldens().filter(models::has);
+        return SharedData.goldens().filter(models::has);
     }
 
     /**

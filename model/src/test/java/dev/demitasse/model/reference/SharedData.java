@@ -1,15 +1,9 @@
 package dev.demitasse.model.reference;
 
-import dev.demitasse.model.ConfigJson;
-import dev.demitasse.model.Families;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Optional;
-import java.util.Set;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Assumptions;
 
@@ -69,21 +63,6 @@ public final class SharedData {
                     .toList()
                     .stream();
         }
-    }
-
-    /** Those of {@link #goldens} whose architecture a family covers. */
-    public static Stream<String> knownGoldens() throws IOException {
-        Set<String> known = Families.all().stream()
-                .flatMap(family -> family.architectures().stream())
-                .collect(Collectors.toSet());
-        List<String> names = new ArrayList<>();
-        for (String name : goldens().toList()) {
-            Path config = require("golden/" + name).resolve("config.json");
-            if (ConfigJson.read(config).texts("architectures").stream().anyMatch(known::contains)) {
-                names.add(name);
-            }
-        }
-        return names.stream();
     }
 
     /** The folders of {@code golden} whose models are of the Llama family. */

@@ -128,7 +128,7 @@ public final class Verification {
         double hidden = 0;
         try (TrainedModel model = TrainedModel.open(checkpoint)) {
             for (Golden.Sequence sequence : golden.sequences()) {
-                ForwardResult result = model.forward(new int[][] {sequence.inputIds()});
+                ForwardResult result = model.forward(List.of(sequence.input()));
                 logits = Math.max(logits, difference(result.logits(), sequence.logits()));
                 hidden = Math.max(hidden, differences(result.hiddenStates(), sequence.hiddenStates()));
             }
@@ -157,7 +157,9 @@ public final class Verification {
         if (theirs.isEmpty()) {
             return 0;
         }
-        double largest = ours.size() == theirs.size() ? 0 : Double.POSITIVE_INFINITY;
+        // A last state of another width than the others', after a projection, is left out of the file.
+        int missing = ours.size() - theirs.size();
+        double largest = missing == 0 || missing == 1 ? 0 : Double.POSITIVE_INFINITY;
         for (int i = 0; i < Math.min(ours.size(), theirs.size()); i++) {
             largest = Math.max(largest, difference(ours.get(i), theirs.get(i)));
         }
