@@ -21,6 +21,8 @@ public final class ConfigJson {
     /** What transformers' {@code attribute_map} of every family that has one maps. */
     private static final Set<String> SIZES = Set.of("hidden_size", "num_hidden_layers", "num_attention_heads");
 
+    private static final Set<String> ROTARY = Set.of("rope_theta", "partial_rotary_factor");
+
     private final Path path;
     private final JsonNode root;
     private final Map<String, String> names;
@@ -47,7 +49,18 @@ public final class ConfigJson {
 
     private JsonNode value(String key) {
         JsonNode renamed = root.path(names.getOrDefault(key, key));
-        return renamed.isMissingNode() && SIZES.contains(key) ? root.path(key) : renamed;
+        if (renamed.isMissingNode() && SIZES.contains(key)) {
+            return root.path(key);
+        }
+        return renamed.isMissingNode() ? rotary(key) : renamed;
+    }
+
+    /** What transformers 5 writes into {@code rope_parameters}, and those before it outside. */
+    private JsonNode rotary(String key) {
+        JsonNode parameters = root.path("rope_parameters");
+        return key.equals("rope_scaling") && parameters.isObject()
+                ? parameters
+                : parameters.path(ROTARY.contains(key) ? key : "");
     }
 
     public static ConfigJson read(Path path) throws IOException {

@@ -1,7 +1,11 @@
 package dev.demitasse.model;
 
 import dev.demitasse.model.gguf.GgufMetadata;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 
 /** Every family that Demitasse knows. */
@@ -27,9 +31,11 @@ public final class Families {
             new Mistral(),
             new Mixtral(),
             new MobileLlm(),
+            new Mpt(),
             new Olmo(),
             new Olmo2(),
             new Olmoe(),
+            new OpenElm(),
             new Opt(),
             new Phi(),
             new Phi3(),
@@ -69,6 +75,54 @@ public final class Families {
             throw new MalformedModelException(
                     json.path(), "impossible sizes: " + message(e), "check that the file belongs to the model", e);
         }
+    }
+
+    /**
+     * Refuses a model that its family's config.json cannot describe, such as one of whose heads some were cut where the
+     * family has no key for their width.
+     *
+     * @param where what is to be written
+     * @throws InvalidRequestException if reading what is written would give another model
+     */
+    public static void requireWritable(Path where, ModelConfig config) {
+        ModelConfig wanted = config.huggingFaceForm();
+        ModelConfig read;
+        try {
+            read = read(new ConfigJson(where, config.family().write(wanted)));
+        } catch (MalformedModelException e) {
+            throw unwritable(where, config, message(e));
+        }
+        Map<String, Function<ModelConfig, Object>> parts = new LinkedHashMap<>();
+        parts.put("family", each -> each.family().id());
+        parts.put("vocabulary", ModelConfig::vocabularySize);
+        parts.put("hidden size", ModelConfig::hiddenSize);
+        parts.put("embedding", ModelConfig::embedding);
+        parts.put("number of layers", ModelConfig::layers);
+        parts.put("residual", ModelConfig::residual);
+        parts.put("residual scale", ModelConfig::residualScale);
+        parts.put("norm", ModelConfig::norm);
+        parts.put("head", ModelConfig::head);
+        parts.put("causal", ModelConfig::causal);
+        for (int layer = 0; layer < Math.min(wanted.layers(), read.layers()); layer++) {
+            int at = layer;
+            parts.put("layer " + layer, each -> each.blocks().get(at));
+        }
+        parts.forEach((name, part) -> {
+            if (!part.apply(read).equals(part.apply(wanted))) {
+                throw unwritable(
+                        where,
+                        config,
+                        "%s %s would be read as %s".formatted(name, part.apply(wanted), part.apply(read)));
+            }
+        });
+    }
+
+    private static InvalidRequestException unwritable(Path where, ModelConfig config, String why) {
+        return new InvalidRequestException(
+                where,
+                "the config.json of the family %s cannot describe this model: %s"
+                        .formatted(config.family().id(), why),
+                "leave the shape as the family has it");
     }
 
     /** Reads GGUF metadata by the family that {@code general.architecture} names. */

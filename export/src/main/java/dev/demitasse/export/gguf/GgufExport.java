@@ -9,6 +9,7 @@ import dev.demitasse.model.ModelConfig;
 import dev.demitasse.model.Piece;
 import dev.demitasse.model.Pieces;
 import dev.demitasse.model.Positions.Rotary;
+import dev.demitasse.model.Role;
 import dev.demitasse.model.RopeScaling;
 import dev.demitasse.model.Tensor;
 import dev.demitasse.model.TensorKey;
@@ -110,7 +111,7 @@ public final class GgufExport {
 
     /** What the tensor is stored as; notes where that is not what was asked. */
     private TensorFormat format(TensorKey key) {
-        if (!key.role().matrix() || key.part() == Part.BIAS) {
+        if (!key.role().matrix() || key.part() == Part.BIAS || added(key)) {
             return ScalarFormat.F32;
         }
         TensorFormat stored = source.tensor(key).format();
@@ -132,6 +133,11 @@ public final class GgufExport {
             report.changed(name(key), stored.id(), wanted.id(), "GGUF has no scales by row: rounded again");
         }
         return wanted;
+    }
+
+    /** Whether rows of it are added to the embedding: llama.cpp keeps those as they are. */
+    private static boolean added(TensorKey key) {
+        return key.role() == Role.POSITION_EMBEDDING || key.role() == Role.TOKEN_TYPE_EMBEDDING;
     }
 
     /** The format of a GGUF file nearest to what the checkpoint has. */

@@ -3,6 +3,7 @@ package dev.demitasse.model.safetensors;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.demitasse.model.Families;
 import dev.demitasse.model.ModelConfig;
 import dev.demitasse.model.Piece;
 import dev.demitasse.model.Pieces;
@@ -68,10 +69,12 @@ public final class CheckpointWriter implements AutoCloseable {
      * @param tokenizer is copied into the folder
      * @param format the format of each of {@link ModelConfig#tensors}; for {@link ScalarFormat#I8} a SCALE tensor is
      *     expected as well
+     * @throws dev.demitasse.model.InvalidRequestException if the config.json of the family cannot describe the model
      */
     public static CheckpointWriter create(
             Path folder, ModelConfig config, Optional<Tokenizer> tokenizer, Function<TensorKey, TensorFormat> format)
             throws IOException {
+        Families.requireWritable(folder.resolve("config.json"), config);
         Map<TensorKey, TensorFormat> formats = new LinkedHashMap<>();
         for (TensorKey key : config.tensors()) {
             TensorFormat chosen = format.apply(key);
