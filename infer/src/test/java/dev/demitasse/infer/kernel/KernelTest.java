@@ -11,8 +11,10 @@ import java.lang.foreign.MemorySegment;
 import java.util.Random;
 import java.util.stream.Stream;
 import jdk.incubator.vector.FloatVector;
+import org.apache.commons.math3.special.Erf;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Kernels against plain scalar code. The build runs this at 256 and 128 bits too (infer/pom.xml). */
@@ -173,6 +175,117 @@ class KernelTest {
             }
             for (int d = 0; d < dimension; d++) {
                 assertThat((double) output[3 + d]).isCloseTo(expected[d], within(2e-3));
+            }
+        }
+    }
+
+    /** Every activation from −12 to 12, plain and gated, of every length that leaves a rest; far outside, its limits. */
+    @ParameterizedTest
+    @EnumSource(Activation.class)
+    void activationsAreWithinAMillionth(Activation activation) {
+        for (int count : new int[] {1, 3, 15, 16, 17, 33, 2401}) {
+            float[] x = new float[count + 1];
+            float[] up = new float[count + 1];
+            for (int i = 1; i <= count; i++) {
+                x[i] = -12 + 24f * i / count;
+                up[i] = 0.25f * (i % 5);
+            }
+            float[] plain = x.clone();
+            Activations.apply(activation, plain, 1, count);
+            float[] gated = x.clone();
+            Activations.applyGated(activation, gated, up, 1, count);
+            for (int i = 1; i <= count; i++) {
+                double expected = exact(activation, x[i]);
+                double allowed = 2e-7 * Math.max(1, Math.abs(expected));
+                assertThat((double) plain[i]).as("%s", x[i]).isCloseTo(expected, within(allowed));
+                assertThat((double) gated[i]).isCloseTo(expected * up[i], within(2 * allowed));
+            }
+            assertThat(plain[0]).isEqualTo(0f);
+        }
+        float[] far = {-1e4f, -100, 100, 1e4f};
+        Activations.apply(activation, far, 0, 4);
+        assertThat(far).containsExactly(new float[] {0, 0, 100, 1e4f}, within(1e-30f));
+    }
+
+    private static double exact(Activation activation, double x) {
+        return switch (activation) {
+            case SILU -> x / (1 + Math.exp(-x));
+            case GELU -> x / 2 * Erf.erfc(-x / Math.sqrt(2));
+            case GELU_TANH -> x / 2 * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x * x * x)));
+            case RELU -> Math.max(x, 0);
+        };
+    }
+
+    @Test
+    void softCapIsCloseEverywhere() {
+        for (int count : new int[] {1, 15, 16, 19, 4001}) {
+            float[] x = new float[count + 2];
+            for (int i = 0; i < count; i++) {
+                x[2 + i] = -400 + 800f * i / count;
+            }
+            float[] capped = x.clone();
+            HyperbolicTangent.softCap(capped, 2, count, 50);
+            for (int i = 2; i < x.length; i++) {
+                double expected = 50 * Math.tanh(x[i] / 50.0);
+                assertThat((double) capped[i]).isCloseTo(expected, within(3e-7 * Math.abs(expected)));
+            }
+        }
+    }
+
+    @Test
+    void layerNormOfOddLengths() {
+        Random random = new Random(6);
+        for (int width = 1; width < 75; width++) {
+            float[] x = random(random, width + 3);
+            float[] weight = random(random, width + 2);
+            float[] bias = random(random, width + 2);
+            float[] y = new float[x.length];
+            double mean = 0;
+            double variance = 0;
+            for (int i = 0; i < width; i++) {
+                x[3 + i] += 4;
+                mean += (double) x[3 + i] / width;
+            }
+            for (int i = 0; i < width; i++) {
+                variance += (x[3 + i] - mean) * (x[3 + i] - mean) / width;
+            }
+            double[] expected = new double[width];
+            for (int i = 0; i < width; i++) {
+                expected[i] = (x[3 + i] - mean) / Math.sqrt(variance + 0.01) * weight[2 + i] + bias[2 + i];
+            }
+            Elementwise.layerNorm(x, 3, width, weight, bias, 2, 0.01, y);
+            Elementwise.layerNorm(x, 3, width, weight, bias, 2, 0.01, x);
+            for (int i = 0; i < width; i++) {
+                assertThat((double) y[3 + i]).isCloseTo(expected[i], within(1e-5));
+                assertThat(x[3 + i]).isEqualTo(y[3 + i]);
+            }
+        }
+    }
+
+    @Test
+    void smallPassesOfOddLengths() {
+        Random random = new Random(7);
+        for (int count = 1; count < 70; count++) {
+            float[] x = random(random, count + 5);
+            float[] y = random(random, count + 5);
+            float[] scaled = x.clone();
+            Elementwise.scale(scaled, 2, count, 3);
+            float[] clipped = x.clone();
+            Elementwise.clip(clipped, 2, count, 0.5f);
+            float[] product = y.clone();
+            Elementwise.multiply(x, product, 2, count);
+            float[] sum = y.clone();
+            Elementwise.addScaled(x, 1, 2, sum, 3, count);
+            float[] ramp = x.clone();
+            AttentionKernel.addRamp(ramp, count - 1, 0.3f);
+            for (int i = 0; i < x.length; i++) {
+                boolean inside = i >= 2 && i < 2 + count;
+                assertThat(scaled[i]).isEqualTo(inside ? 3 * x[i] : x[i]);
+                assertThat(clipped[i]).isEqualTo(inside ? Math.clamp(x[i], -0.5f, 0.5f) : x[i]);
+                assertThat(product[i]).isEqualTo(inside ? x[i] * y[i] : y[i]);
+                assertThat(sum[i]).isEqualTo(i >= 3 && i < 3 + count ? Math.fma(2, x[i - 2], y[i]) : y[i]);
+                assertThat((double) ramp[i])
+                        .isCloseTo(i < count ? x[i] + 0.3f * (double) (i + 1 - count) : x[i], within(2e-6));
             }
         }
     }
