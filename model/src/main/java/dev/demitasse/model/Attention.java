@@ -15,7 +15,8 @@ import java.util.Set;
  * @param slidingWindow how many keys a query sees at most, itself included; {@link #FULL} for all before it
  * @param scale multiplies the products of queries and keys; 1/√headDimension in most models
  * @param softCap c of c · tanh(score / c), which bounds scores (Gemma 2)
- * @param clip the bound to which the outputs of q, k and v are cut, −clip to clip (OLMo, MPT)
+ * @param clip the bound to which the outputs of q, k and v are cut, −clip to clip (OLMo, MPT); after the norm of queries
+ *     and keys where there is one (OLMoE)
  * @param queryKeyNorm norm of queries and keys
  */
 public record Attention(

@@ -50,8 +50,9 @@ final class AttentionGraph {
         String query = project(scope + "/query", layer, Role.QUERY, input);
         String key = project(scope + "/key", layer, Role.KEY, input);
         String value = split(scope, layer, Role.VALUE, project(scope + "/value", layer, Role.VALUE, input));
-        query = normSplit(scope + "/query", layer, Role.QUERY, Role.QUERY_NORM, query);
-        key = normSplit(scope + "/key", layer, Role.KEY, Role.KEY_NORM, key);
+        query = clip(scope + "/query", layer, normSplit(scope + "/query", layer, Role.QUERY, Role.QUERY_NORM, query));
+        key = clip(scope + "/key", layer, normSplit(scope + "/key", layer, Role.KEY, Role.KEY_NORM, key));
+        value = clip(scope + "/value", layer, value);
         Optional<Rotary> positions = rotary(layer);
         if (positions.isPresent()) {
             RotaryGraph.Table table = rotary.table(positions.get());
@@ -77,12 +78,16 @@ final class AttentionGraph {
     }
 
     private String project(String scope, int layer, Role role, LinearGraph.Input input) {
-        String projected = linear.apply(scope, input, TensorKey.weight(role, layer));
+        return linear.apply(scope, input, TensorKey.weight(role, layer));
+    }
+
+    /** Cut to the bound, where there is one: what has been normalized already, as in OLMoE. */
+    private String clip(String scope, int layer, String value) {
         if (config.attention(layer).clip().isEmpty()) {
-            return projected;
+            return value;
         }
         float bound = (float) config.attention(layer).clip().getAsDouble();
-        return graph.node(scope, "Clip", projected, graph.scalar(-bound), graph.scalar(bound));
+        return graph.node(scope, "Clip", value, graph.scalar(-bound), graph.scalar(bound));
     }
 
     /** {@code [B, S, n·D]} to {@code [B, S, n, D]}, normalized before or after. */

@@ -179,9 +179,9 @@ final class PlainDecoder {
         return rows;
     }
 
-    /** Queries or keys, {@code [T][heads][D]}, normalized and turned. */
+    /** Queries or keys, {@code [T][heads][D]}, normalized, clipped and turned. */
     private double[][][] heads(int layer, Role role, Role normRole, int count, double[][] x) {
-        double[][] rows = clipped(layer, linear(x, TensorKey.weight(role, layer)));
+        double[][] rows = linear(x, TensorKey.weight(role, layer));
         TensorKey norm = TensorKey.weight(normRole, layer);
         Scope scope =
                 config.attention(layer).queryKeyNorm().map(QueryKeyNorm::scope).orElse(null);
@@ -196,7 +196,7 @@ final class PlainDecoder {
                 if (scope == Scope.HEAD || scope == Scope.EACH_HEAD) {
                     one = norm(one, norm, scope == Scope.EACH_HEAD ? head * width : 0);
                 }
-                heads[at][head] = turned(layer, one, at, rows.length);
+                heads[at][head] = turned(layer, clipped(layer, new double[][] {one})[0], at, rows.length);
             }
         }
         return heads;
