@@ -6,8 +6,8 @@ import dev.demitasse.infer.weights.WeightSource;
 import dev.demitasse.model.Checkpoint;
 import dev.demitasse.model.MalformedModelException;
 import dev.demitasse.model.ModelConfig;
+import dev.demitasse.model.Residual;
 import dev.demitasse.model.Role;
-import dev.demitasse.model.TensorKey;
 import dev.demitasse.model.progress.Progress;
 
 /**
@@ -35,8 +35,12 @@ final class ActivationImportance {
         this.weights = WeightSource.of(source);
         int layers = config.layers();
         this.scores = new Scores(
-                new double[layers][config.feedForward().intermediateSize()],
-                new double[layers][config.attention().keyValueHeads()],
+                config.blocks().stream()
+                        .map(block -> new double[block.feedForward().intermediateSize()])
+                        .toArray(double[][]::new),
+                config.blocks().stream()
+                        .map(block -> new double[block.attention().keyValueHeads()])
+                        .toArray(double[][]::new),
                 new double[layers],
                 new double[config.hiddenSize()],
                 new double[2 * layers + 1][config.hiddenSize()]);
@@ -60,7 +64,12 @@ final class ActivationImportance {
         }
         progress.begin("rank the model's parts", (long) config.layers() * hidden.length, "windows");
         for (int layer = 0; layer < config.layers(); layer++) {
-            LayerResponses responses = new LayerResponses(config, scores, layer, normWeights(layer));
+            NormWeights attentionNorm = NormWeights.read(config, weights, Role.ATTENTION_NORM, layer);
+            // Blocks that stand side by side may share the norm before them.
+            NormWeights feedForwardNorm = config.residual() == Residual.PARALLEL
+                    ? attentionNorm
+                    : NormWeights.read(config, weights, Role.FEED_FORWARD_NORM, layer);
+            LayerResponses responses = new LayerResponses(config, scores, layer, attentionNorm, feedForwardNorm);
             DecoderLayer decoder = DecoderLayer.load(config, weights, layer);
             for (float[] window : hidden) {
                 float[] before = window.clone();
@@ -81,13 +90,6 @@ final class ActivationImportance {
             addEnergy(window, scores.channelEnergy()[scores.finalNorm()]);
         }
         progress.end();
-    }
-
-    private float[][] normWeights(int layer) {
-        return new float[][] {
-            weights.tensor(TensorKey.weight(Role.ATTENTION_NORM, layer)).toFloats(),
-            weights.tensor(TensorKey.weight(Role.FEED_FORWARD_NORM, layer)).toFloats()
-        };
     }
 
     /** 1 − cos(before, after), mean over tokens; both {@code [tokens, hidden]}. */

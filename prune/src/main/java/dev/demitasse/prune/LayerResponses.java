@@ -9,8 +9,8 @@ final class LayerResponses implements ActivationListener {
     private final ModelConfig config;
     private final Scores scores;
     private final int layer;
-    private final float[] attentionNorm;
-    private final float[] feedForwardNorm;
+    private final NormWeights attentionNorm;
+    private final NormWeights feedForwardNorm;
 
     private final Response neurons;
     private final Response groups;
@@ -44,15 +44,19 @@ final class LayerResponses implements ActivationListener {
         }
     }
 
-    /** @param normWeights of the attention norm and the feed-forward norm, {@code [2, hidden]} */
-    LayerResponses(ModelConfig config, Scores scores, int layer, float[][] normWeights) {
+    /**
+     * @param attentionNorm of the norm before attention
+     * @param feedForwardNorm of the norm before the feed-forward block
+     */
+    LayerResponses(
+            ModelConfig config, Scores scores, int layer, NormWeights attentionNorm, NormWeights feedForwardNorm) {
         this.config = config;
         this.scores = scores;
         this.layer = layer;
-        this.attentionNorm = normWeights[0];
-        this.feedForwardNorm = normWeights[1];
-        this.neurons = new Response(config.feedForward().intermediateSize());
-        this.groups = new Response(config.attention().keyValueHeads());
+        this.attentionNorm = attentionNorm;
+        this.feedForwardNorm = feedForwardNorm;
+        this.neurons = new Response(config.feedForward(layer).intermediateSize());
+        this.groups = new Response(config.attention(layer).keyValueHeads());
         this.attentionChannels = new Response(config.hiddenSize());
         this.feedForwardChannels = new Response(config.hiddenSize());
     }
@@ -70,7 +74,9 @@ final class LayerResponses implements ActivationListener {
             }
             case ATTENTION_OUTPUT -> addHeads(input, tokens, width);
             case DOWN -> addMagnitudes(neurons, input, tokens, width);
-            default -> throw new IllegalArgumentException("no responses are kept of " + projection);
+            case SHARED_GATE -> addMagnitudes(feedForwardChannels, input, tokens, width);
+            // Experts are kept whole.
+            default -> {}
         }
     }
 
@@ -85,10 +91,10 @@ final class LayerResponses implements ActivationListener {
 
     /** The norms of the heads' outputs, {@code input [tokens, heads · headDimension]}. */
     private void addHeads(float[] input, int tokens, int width) {
-        int headWidth = config.attention().headDimension();
-        int groupSize = config.attention().groupSize();
+        int headWidth = config.attention(layer).headDimension();
+        int groupSize = config.attention(layer).groupSize();
         for (int token = 0; token < tokens; token++) {
-            for (int head = 0; head < config.attention().heads(); head++) {
+            for (int head = 0; head < config.attention(layer).heads(); head++) {
                 int start = token * width + head * headWidth;
                 double squares = 0;
                 for (int i = start; i < start + headWidth; i++) {
@@ -101,14 +107,16 @@ final class LayerResponses implements ActivationListener {
     }
 
     /**
-     * Adds each channel's part of the mean square to {@code energy}: y = x / rms(x) · w, so (y/w)² = x² / rms(x)². A
-     * channel with weight 0 hides what it was; it counts as 0.
+     * Adds each channel's part of the mean square to {@code energy}: y = x / rms(x) · w + b, so ((y − b)/w)² = x² / rms(x)².
+     * A channel with weight 0 hides what it was; it counts as 0.
      */
-    private static void addEnergy(float[] output, int tokens, float[] weight, double[] energy) {
+    private static void addEnergy(float[] output, int tokens, NormWeights norm, double[] energy) {
+        float[] weight = norm.weight();
+        float[] bias = norm.bias();
         for (int token = 0; token < tokens; token++) {
             for (int i = 0; i < weight.length; i++) {
                 if (weight[i] != 0) {
-                    double normalised = output[token * weight.length + i] / weight[i];
+                    double normalised = (output[token * weight.length + i] - bias[i]) / weight[i];
                     energy[i] += normalised * normalised;
                 }
             }

@@ -6,6 +6,7 @@ import dev.demitasse.model.ModelConfig;
 import dev.demitasse.model.Role;
 import dev.demitasse.model.Tensor;
 import dev.demitasse.model.TensorKey;
+import dev.demitasse.model.TensorKey.Part;
 import dev.demitasse.model.progress.Progress;
 import java.util.Arrays;
 
@@ -16,7 +17,7 @@ import java.util.Arrays;
  * <p>A part's scale is the product of its factors' L2 norms, so that a part one of whose factors is zero, which
  * contributes nothing, scores 0:
  * <ul>
- *   <li>neuron i: ‖gate[i,:]‖ · ‖up[i,:]‖ · ‖down[:,i]‖, rows with their biases
+ *   <li>neuron i: ‖gate[i,:]‖ · ‖up[i,:]‖ · ‖down[:,i]‖, rows with their biases; without gate if there is none
  *   <li>key/value head g: Σ over its query heads h of ‖v[g]‖ · ‖o[:,h]‖ (q and k only direct attention)
  *   <li>layer: the norm of all that it writes to the residual stream, √(‖o‖² + ‖down‖²)
  *   <li>channel c of the residual stream: the norm of all that is written to it, √(‖embedding[:,c]‖² + Σ over layers
@@ -29,34 +30,28 @@ final class MagnitudeImportance {
     /** Reads every weight once, row by row. */
     static Scores measure(Checkpoint source, Progress progress) {
         ModelConfig config = source.config();
-        Attention attention = config.attention();
         double[][] neurons = new double[config.layers()][];
-        double[][] groups = new double[config.layers()][attention.keyValueHeads()];
+        double[][] groups = new double[config.layers()][];
         double[] layers = new double[config.layers()];
         double[] written = columnSquares(source.tensor(TensorKey.weight(Role.EMBEDDING)));
         progress.begin("weigh the model's parts", config.layers(), "layers");
         for (int layer = 0; layer < config.layers(); layer++) {
+            Attention attention = config.attention(layer);
             Tensor output = source.tensor(TensorKey.weight(Role.ATTENTION_OUTPUT, layer));
-            Tensor down = source.tensor(TensorKey.weight(Role.DOWN, layer));
-            double[] gate = rowSquares(source, Role.GATE, layer);
-            double[] up = rowSquares(source, Role.UP, layer);
-            double[] downColumns = columnSquares(down);
-            neurons[layer] = new double[gate.length];
-            for (int i = 0; i < gate.length; i++) {
-                neurons[layer][i] = Math.sqrt(gate[i]) * Math.sqrt(up[i]) * Math.sqrt(downColumns[i]);
-            }
-            double[] values = rowSquares(source, Role.VALUE, layer);
+            double[] values = rowSquares(source, TensorKey.weight(Role.VALUE, layer));
             double[] outputColumns = columnSquares(output);
             int width = attention.headDimension();
+            groups[layer] = new double[attention.keyValueHeads()];
             for (int head = 0; head < attention.heads(); head++) {
                 int group = head / attention.groupSize();
                 groups[layer][group] +=
                         Math.sqrt(sum(values, group * width, width) * sum(outputColumns, head * width, width));
             }
-            layers[layer] = Math.sqrt(Arrays.stream(outputColumns).sum()
-                    + Arrays.stream(downColumns).sum());
-            add(written, rowSquares(source, Role.ATTENTION_OUTPUT, layer));
-            add(written, rowSquares(source, Role.DOWN, layer));
+            double[] fed = feedForward(source, layer, neurons);
+            layers[layer] = Math.sqrt(
+                    Arrays.stream(outputColumns).sum() + Arrays.stream(fed).sum());
+            add(written, rowSquares(source, TensorKey.weight(Role.ATTENTION_OUTPUT, layer)));
+            add(written, fed);
             progress.advance(1);
         }
         progress.end();
@@ -66,9 +61,34 @@ final class MagnitudeImportance {
         return new Scores(neurons, groups, layers, channels, energy);
     }
 
+    /** Scores the layer's neurons; gives the sum of squares of what it writes to each channel, over all experts. */
+    private static double[] feedForward(Checkpoint source, int layer, double[][] neurons) {
+        ModelConfig config = source.config();
+        double[] fed = new double[config.hiddenSize()];
+        neurons[layer] = new double[config.feedForward(layer).intermediateSize()];
+        for (TensorKey key : config.layerTensors(layer)) {
+            boolean writes =
+                    key.role() == Role.DOWN || key.role() == Role.EXPERT_DOWN || key.role() == Role.SHARED_DOWN;
+            if (writes && key.part() == Part.WEIGHT) {
+                add(fed, rowSquares(source, key));
+            }
+        }
+        if (config.has(TensorKey.weight(Role.DOWN, layer))) {
+            double[] down = columnSquares(source.tensor(TensorKey.weight(Role.DOWN, layer)));
+            double[] up = rowSquares(source, TensorKey.weight(Role.UP, layer));
+            boolean gated = config.feedForward(layer).gated();
+            double[] gate = gated ? rowSquares(source, TensorKey.weight(Role.GATE, layer)) : up;
+            for (int i = 0; i < down.length; i++) {
+                double into = gated ? Math.sqrt(gate[i]) * Math.sqrt(up[i]) : Math.sqrt(up[i]);
+                neurons[layer][i] = into * Math.sqrt(down[i]);
+            }
+        }
+        return fed;
+    }
+
     /** Sum of squares of each row of the module's weight, its bias included, {@code [out]}. */
-    private static double[] rowSquares(Checkpoint source, Role role, int layer) {
-        Tensor weight = source.tensor(TensorKey.weight(role, layer));
+    private static double[] rowSquares(Checkpoint source, TensorKey key) {
+        Tensor weight = source.tensor(key);
         double[] squares = new double[weight.rows()];
         float[] row = new float[weight.columns()];
         for (int i = 0; i < squares.length; i++) {
@@ -77,8 +97,8 @@ final class MagnitudeImportance {
                 squares[i] += (double) value * value;
             }
         }
-        if (source.config().hasBias(TensorKey.weight(role, layer))) {
-            float[] bias = source.tensor(TensorKey.bias(role, layer)).toFloats();
+        if (source.config().hasBias(key)) {
+            float[] bias = source.tensor(key.part(Part.BIAS)).toFloats();
             for (int i = 0; i < squares.length; i++) {
                 squares[i] += (double) bias[i] * bias[i];
             }

@@ -1,8 +1,11 @@
 package dev.demitasse.prune;
 
 import dev.demitasse.model.Attention;
+import dev.demitasse.model.Block;
 import dev.demitasse.model.InvalidRequestException;
 import dev.demitasse.model.ModelConfig;
+import dev.demitasse.model.Positions;
+import dev.demitasse.model.QueryKeyNorm.Scope;
 import java.util.OptionalInt;
 
 /**
@@ -33,9 +36,8 @@ public final class PruneSizes {
         int hidden = width("hidden", source.hiddenSize(), options.hidden(), options);
         int groups = count("heads", attention.keyValueHeads(), options.heads());
         int layers = count("layers", source.layers(), options.layers());
-        ModelConfig pruned = source.withEachBlock(block -> block.withFeedForward(
-                                block.feedForward().withIntermediateSize(neurons))
-                        .withAttention(block.attention().withHeads(groups * attention.groupSize(), groups)))
+        requireCuttable(source, neurons, groups, hidden);
+        ModelConfig pruned = source.withEachBlock(block -> resized(block, neurons, groups))
                 .withHiddenSize(hidden)
                 .withLayers(layers);
         if (pruned.equals(source)) {
@@ -43,6 +45,53 @@ public final class PruneSizes {
                     "prune", "nothing would be cut", "keep less of ffn, heads, layers or hidden");
         }
         return pruned;
+    }
+
+    /** A layer of the source with fewer neurons and key/value heads. */
+    static Block resized(Block block, int neurons, int groups) {
+        Attention attention = block.attention();
+        return block.withFeedForward(block.feedForward().withIntermediateSize(neurons))
+                .withAttention(attention.withHeads(groups * attention.groupSize(), groups));
+    }
+
+    /** Refuses what would not be the same model with parts cut out of it. */
+    private static void requireCuttable(ModelConfig source, int neurons, int groups, int hidden) {
+        Attention attention = source.attention();
+        boolean cutsNeurons = neurons != source.feedForward().intermediateSize();
+        boolean cutsHeads = groups != attention.keyValueHeads();
+        if ((cutsNeurons || cutsHeads) && !source.uniform()) {
+            throw refused("ffn or heads", "its layers differ in their sizes", "prune layers or hidden");
+        }
+        if (cutsNeurons && source.feedForward().experts().isPresent()) {
+            throw refused("ffn", "its neurons are those of experts", "prune heads or layers");
+        }
+        if (cutsHeads && source.positions() instanceof Positions.Alibi) {
+            throw refused("heads", "the slopes of its ALiBi go by the number of heads", "prune ffn or layers");
+        }
+        boolean normsAllHeads = attention.queryKeyNorm().stream().anyMatch(norm -> norm.scope() == Scope.ALL_HEADS);
+        if (cutsHeads && normsAllHeads) {
+            throw refused("heads", "it normalizes all heads together", "prune ffn or layers");
+        }
+        if (hidden != source.hiddenSize()) {
+            requireCuttableStream(source);
+        }
+    }
+
+    private static void requireCuttableStream(ModelConfig source) {
+        boolean normsBefore = switch (source.residual()) {
+            case PRE_NORM, PARALLEL, PARALLEL_TWO_NORMS -> true;
+            case POST_NORM, OUTPUT_NORM, SANDWICH_NORM -> false;
+        };
+        if (!normsBefore || !source.norm().weight()) {
+            throw refused("hidden", "no weights of norms before its blocks can make up for it", "prune ffn or heads");
+        }
+        if (source.embedding().scale() != 1 || source.embedding().width() != source.hiddenSize()) {
+            throw refused("hidden", "its embedding is scaled or projected by its width", "prune ffn or heads");
+        }
+    }
+
+    private static InvalidRequestException refused(String what, String why, String advice) {
+        return new InvalidRequestException("prune." + what, "cannot be cut in this model: " + why, advice);
     }
 
     private static int width(String what, int size, Keep keep, PruneOptions options) {

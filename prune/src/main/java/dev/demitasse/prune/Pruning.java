@@ -54,9 +54,11 @@ public final class Pruning {
             case ACTIVATION -> ActivationImportance.measure(source, calibration.get(), progress);
             case MAGNITUDE -> MagnitudeImportance.measure(source, progress);
         };
-        Selection selection = write(source, target, scores, output, progress);
+        Selection selection = Selection.of(scores, source.config(), target);
+        ModelConfig pruned = selection.applied(source.config(), target);
+        write(source, pruned, selection, scores, output, progress);
         Duration elapsed = Duration.ofNanos(System.nanoTime() - start);
-        return report(source.config(), target, options.importance(), scores, selection, elapsed);
+        return report(source.config(), pruned, options.importance(), scores, selection, elapsed);
     }
 
     private static ModelConfig check(Checkpoint source, PruneOptions options, Path output) {
@@ -91,6 +93,13 @@ public final class Pruning {
     static Selection write(Checkpoint source, ModelConfig target, Scores scores, Path output, Progress progress)
             throws IOException {
         Selection selection = Selection.of(scores, source.config(), target);
+        write(source, selection.applied(source.config(), target), selection, scores, output, progress);
+        return selection;
+    }
+
+    private static void write(
+            Checkpoint source, ModelConfig target, Selection selection, Scores scores, Path output, Progress progress)
+            throws IOException {
         Cutting cutting = new Cutting(source, selection, scores);
         List<TensorKey> keys = target.tensors();
         try (CheckpointWriter writer =
@@ -106,7 +115,6 @@ public final class Pruning {
             writer.commit();
             progress.end();
         }
-        return selection;
     }
 
     private static TensorFormat formatOf(Checkpoint source, Selection selection, TensorKey key) {

@@ -1,8 +1,11 @@
 package dev.demitasse.prune;
 
+import dev.demitasse.model.Block;
 import dev.demitasse.model.ModelConfig;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
+import java.util.List;
 import java.util.stream.IntStream;
 
 /**
@@ -18,17 +21,32 @@ record Selection(int[] layers, int[][] neurons, int[][] groups, int[] channels) 
     /** The highest-scored parts of {@code source}, as many as {@code target} has. */
     static Selection of(Scores scores, ModelConfig source, ModelConfig target) {
         int[] layers = highest(endsKept(scores.layers(), target.layers()), target.layers());
+        boolean uniform = source.uniform();
         int neurons = target.feedForward().intermediateSize();
         int groups = target.attention().keyValueHeads();
         return new Selection(
                 layers,
                 Arrays.stream(layers)
-                        .mapToObj(layer -> highest(scores.neurons()[layer], neurons))
+                        .mapToObj(layer -> scores.neurons()[layer])
+                        .map(each -> highest(each, uniform ? neurons : each.length))
                         .toArray(int[][]::new),
                 Arrays.stream(layers)
-                        .mapToObj(layer -> highest(scores.groups()[layer], groups))
+                        .mapToObj(layer -> scores.groups()[layer])
+                        .map(each -> highest(each, uniform ? groups : each.length))
                         .toArray(int[][]::new),
                 highest(scores.channels(), target.hiddenSize()));
+    }
+
+    /** {@code target} with the layers that stay, at its sizes: windows and positions go with each layer. */
+    ModelConfig applied(ModelConfig source, ModelConfig target) {
+        int neurons = target.feedForward().intermediateSize();
+        int groups = target.attention().keyValueHeads();
+        List<Block> blocks = new ArrayList<>();
+        for (int layer : layers) {
+            Block block = source.blocks().get(layer);
+            blocks.add(source.uniform() ? PruneSizes.resized(block, neurons, groups) : block);
+        }
+        return target.withBlocks(blocks);
     }
 
     /**

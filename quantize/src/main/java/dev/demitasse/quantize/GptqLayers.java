@@ -29,7 +29,9 @@ import dev.demitasse.quantize.matrix.CrossMoment;
 import dev.demitasse.quantize.matrix.Hessian;
 import dev.demitasse.quantize.matrix.Hessian.SecondMoment;
 import dev.demitasse.quantize.matrix.Matrix;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -43,6 +45,9 @@ final class GptqLayers implements LayerQuantizer {
 
     private static final double SUFFICIENT_DAMPING = 0.05;
     private static final double LARGEST_DAMPING = 0.3;
+
+    /** What moments of several experts may take at once. */
+    private static final long MOMENT_BYTES = 1L << 30;
 
     private final ModelConfig config;
     private final WeightSource source;
@@ -91,15 +96,100 @@ final class GptqLayers implements LayerQuantizer {
         }
 
         QuantizedLayer quantize() {
-            half(Half.ATTENTION, List.of(Role.QUERY, Role.KEY, Role.VALUE), Role.ATTENTION_OUTPUT);
-            half(Half.FEED_FORWARD, List.of(Role.GATE, Role.UP), Role.DOWN);
+            half(
+                    Half.ATTENTION,
+                    keys(Role.QUERY, Role.KEY, Role.VALUE),
+                    TensorKey.weight(Role.ATTENTION_OUTPUT, layer));
+            if (config.feedForward(layer).experts().isEmpty()) {
+                half(Half.FEED_FORWARD, keys(Role.GATE, Role.UP), TensorKey.weight(Role.DOWN, layer));
+            } else {
+                experts();
+            }
             return outcome.finish();
         }
 
-        private void half(Half half, List<Role> first, Role last) {
+        /** Those of the layer's weights that there are. */
+        private List<TensorKey> keys(Role... roles) {
+            return config.layerTensors(layer).stream()
+                    .filter(key -> key.part() == Part.WEIGHT && List.of(roles).contains(key.role()))
+                    .toList();
+        }
+
+        private void half(Half half, List<TensorKey> first, TensorKey last) {
             quantize(first, outerMoments(half));
-            quantize(List.of(last), innerMoments(half, last));
+            quantize(List.of(last), innerMoments(half, last, additive()));
             quantized.advance(current(), half);
+        }
+
+        /** Whether what the last projection of a half gives is added to the residual stream as it is. */
+        private boolean additive() {
+            boolean plain = switch (config.residual()) {
+                case PRE_NORM, PARALLEL, PARALLEL_TWO_NORMS -> true;
+                case POST_NORM, OUTPUT_NORM, SANDWICH_NORM -> false;
+            };
+            return plain && config.residualScale() == 1;
+        }
+
+        /**
+         * The first projections of all experts by the moments of what the block sees, all tokens; the last of each by
+         * those of the tokens it was sent. An expert that was sent none is rounded to nearest.
+         */
+        private void experts() {
+            quantize(
+                    keys(Role.EXPERT_GATE, Role.EXPERT_UP, Role.SHARED_GATE, Role.SHARED_UP),
+                    outerMoments(Half.FEED_FORWARD));
+            expertMoments(keys(Role.SHARED_DOWN)).forEach((key, moments) -> quantize(List.of(key), moments));
+            List<TensorKey> down = keys(Role.EXPERT_DOWN);
+            long width = config.columns(down.getFirst());
+            int together = (int) Math.clamp(MOMENT_BYTES / (Double.BYTES * width * width), 1, down.size());
+            for (int from = 0; from < down.size(); from += together) {
+                List<TensorKey> some = down.subList(from, Math.min(down.size(), from + together));
+                Map<TensorKey, Moments> seen = expertMoments(some);
+                for (TensorKey key : some) {
+                    Moments moments = seen.get(key);
+                    if (moments != null) {
+                        quantize(List.of(key), moments);
+                    } else {
+                        nearest(key);
+                    }
+                }
+            }
+            exact.ifPresent(states -> states.advance(exactLayer, Half.FEED_FORWARD));
+            quantized.advance(current(), Half.FEED_FORWARD);
+        }
+
+        private void nearest(TensorKey key) {
+            long start = System.nanoTime();
+            RoundedTensor rounded = RoundedTensor.nearest(source.tensor(key), plan.of(key));
+            take(key, rounded, Optional.empty(), start);
+        }
+
+        private void take(TensorKey key, RoundedTensor rounded, Optional<Double> error, long start) {
+            outcome.put(key, rounded, error, start);
+            weights.put(key, rounded.weight());
+            rounded.scale().ifPresent(scale -> weights.put(key.part(Part.SCALE), scale));
+        }
+
+        /** Of what each of {@code projections}, the last of experts, sees of the quantized model's stream, if it sees any. */
+        private Map<TensorKey, Moments> expertMoments(List<TensorKey> projections) {
+            Map<TensorKey, Hessian> hessians = new LinkedHashMap<>();
+            projections.forEach(key -> hessians.put(key, new Hessian(config.columns(key))));
+            DecoderLayer current = current();
+            for (int window = 0; window < quantized.count(); window++) {
+                Half.FEED_FORWARD.run(current, quantized.window(window).copy(), (seen, input, tokens, columns) -> {
+                    Hessian hessian = hessians.get(seen);
+                    if (hessian != null) {
+                        hessian.add(input, tokens);
+                    }
+                });
+            }
+            Map<TensorKey, Moments> moments = new LinkedHashMap<>();
+            hessians.forEach((key, hessian) -> {
+                if (hessian.tokens() > 0) {
+                    moments.put(key, new Moments(hessian.moment(), Optional.empty(), Optional.empty()));
+                }
+            });
+            return moments;
         }
 
         private DecoderLayer current() {
@@ -125,43 +215,46 @@ final class GptqLayers implements LayerQuantizer {
         }
 
         /** Of what the half's last projection sees; the exact stream goes through the half on the way. */
-        private Moments innerMoments(Half half, Role role) {
-            int width = config.columns(TensorKey.weight(role, layer));
+        private Moments innerMoments(Half half, TensorKey last, boolean additive) {
+            int width = config.columns(last);
             Hessian hessian = new Hessian(width);
             Optional<CrossMoment> drift = exact.map(states -> new CrossMoment(width, width));
-            Optional<CrossMoment> residual = exact.map(states -> new CrossMoment(config.hiddenSize(), width));
+            Optional<CrossMoment> residual =
+                    exact.filter(states -> additive).map(states -> new CrossMoment(config.hiddenSize(), width));
             DecoderLayer current = current();
             for (int window = 0; window < quantized.count(); window++) {
                 int tokens = quantized.length();
                 ResidualStream stream = quantized.window(window);
-                float[] input = inner(half, role, current, stream.copy());
+                float[] input = inner(half, last, current, stream.copy());
                 hessian.add(input, tokens);
-                if (exact.isPresent() && drift.isPresent() && residual.isPresent()) {
+                if (exact.isPresent() && drift.isPresent()) {
                     ResidualStream exactStream = exact.get().window(window);
-                    float[] drifted = difference(exactStream.hidden(), stream.hidden(), stream.hidden().length);
-                    residual.get().add(drifted, input, tokens);
-                    float[] exactInput = inner(half, role, exactLayer, exactStream);
+                    if (residual.isPresent()) {
+                        float[] drifted = difference(exactStream.hidden(), stream.hidden(), stream.hidden().length);
+                        residual.get().add(drifted, input, tokens);
+                    }
+                    float[] exactInput = inner(half, last, exactLayer, exactStream);
                     drift.get().add(difference(exactInput, input, tokens * width), input, tokens);
                 }
             }
             return new Moments(hessian.moment(), drift, residual);
         }
 
-        /** What {@code role} sees while {@code stream} goes through the half. */
-        private float[] inner(Half half, Role role, DecoderLayer through, ResidualStream stream) {
-            int width = config.columns(TensorKey.weight(role, layer));
+        /** What {@code projection} sees while {@code stream} goes through the half. */
+        private float[] inner(Half half, TensorKey projection, DecoderLayer through, ResidualStream stream) {
+            int width = config.columns(projection);
             float[] captured = new float[quantized.length() * width];
             half.run(through, stream, (seen, input, tokens, columns) -> {
-                if (seen.role() == role) {
+                if (seen.equals(projection)) {
                     System.arraycopy(input, 0, captured, 0, captured.length);
                 }
             });
             return captured;
         }
 
-        private void quantize(List<Role> roles, Moments moments) {
+        private void quantize(List<TensorKey> projections, Moments moments) {
             // All projections of an input have the same columns, so that one fits where all do.
-            TensorFormat format = plan.of(TensorKey.weight(roles.getFirst(), layer));
+            TensorFormat format = plan.of(projections.getFirst());
             Optional<Grid> grid = options.method() == Method.GPTQ ? grid(format) : Optional.empty();
             Optional<Gptq> gptq = grid.map(chosen ->
                     Gptq.prepare(moments.input(), chosen, GptqOptions.forBlocks(damping(moments), options.actOrder())));
@@ -172,9 +265,8 @@ final class GptqLayers implements LayerQuantizer {
                             options.floatTarget(),
                             gptq.get().factor()))
                     : Optional.empty();
-            for (Role role : roles) {
+            for (TensorKey key : projections) {
                 long start = System.nanoTime();
-                TensorKey key = TensorKey.weight(role, layer);
                 Tensor original = source.tensor(key);
                 Matrix weight = Matrix.of(original);
                 Matrix aim = target.map(chosen -> chosen.of(weight)).orElse(weight);
@@ -183,9 +275,7 @@ final class GptqLayers implements LayerQuantizer {
                         : RoundedTensor.nearest(original, format);
                 double error = OutputError.relative(
                         weight.rows(), aim::readRow, (row, into, at) -> widen(rounded, row, into, at), moments.input());
-                outcome.put(key, rounded, Optional.of(error), start);
-                weights.put(key, rounded.weight());
-                rounded.scale().ifPresent(scale -> weights.put(key.part(Part.SCALE), scale));
+                take(key, rounded, Optional.of(error), start);
             }
         }
 

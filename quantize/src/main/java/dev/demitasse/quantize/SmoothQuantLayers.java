@@ -28,7 +28,7 @@ final class SmoothQuantLayers implements LayerQuantizer {
 
     @Override
     public QuantizedLayer quantize(int layer) {
-        ActivationRange range = new ActivationRange(config);
+        ActivationRange range = new ActivationRange();
         DecoderLayer exact = DecoderLayer.load(config, source, layer);
         for (int window = 0; window < states.count(); window++) {
             exact.forward(states.window(window), exact.newCache(states.length()), range);

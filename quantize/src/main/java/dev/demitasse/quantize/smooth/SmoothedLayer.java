@@ -3,22 +3,23 @@ package dev.demitasse.quantize.smooth;
 import dev.demitasse.infer.weights.WeightSource;
 import dev.demitasse.model.Attention;
 import dev.demitasse.model.ModelConfig;
-import dev.demitasse.model.Norm;
 import dev.demitasse.model.Role;
 import dev.demitasse.model.Tensor;
 import dev.demitasse.model.TensorKey;
 import dev.demitasse.model.TensorKey.Part;
 import dev.demitasse.quantize.matrix.Matrix;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * A decoder layer whose weights have taken up the spread of its activations, while it computes the same: what multiplies
  * the columns of a projection divides what feeds it.
  *
  * <ul>
- *   <li>attention norm → q, k, v and feed-forward norm → gate, up, as in the paper;
+ *   <li>attention norm → q, k, v and feed-forward norm → gate, up (of every expert, and the router), as in the paper;
  *   <li>v → attention output: attention mixes positions, never channels, so that v's rows can be divided. Query heads that
  *       share a key/value head share its factors, from the largest of their ranges;
  *   <li>up → down: the product with the activated gate is linear in up, so that up's rows can be divided.
@@ -27,6 +28,10 @@ import java.util.Map;
  * The last two are not in the paper, which leaves these inputs as they are.
  */
 public final class SmoothedLayer {
+    /** Whose outputs each last projection of a feed-forward block reads. */
+    private static final Map<Role, Role> UP_OF =
+            Map.of(Role.DOWN, Role.UP, Role.EXPERT_DOWN, Role.EXPERT_UP, Role.SHARED_DOWN, Role.SHARED_UP);
+
     private final ModelConfig config;
     private final WeightSource source;
     private final int layer;
@@ -44,26 +49,94 @@ public final class SmoothedLayer {
     public static Map<TensorKey, Tensor> smooth(
             ModelConfig config, WeightSource source, int layer, ActivationRange range, double alpha) {
         SmoothedLayer smoothed = new SmoothedLayer(config, source, layer, alpha);
-        smoothed.fromNorm(Role.ATTENTION_NORM, List.of(Role.QUERY, Role.KEY, Role.VALUE), range.of(Role.QUERY));
-        smoothed.fromNorm(Role.FEED_FORWARD_NORM, List.of(Role.GATE, Role.UP), range.of(Role.GATE));
-        smoothed.fromValue(range.of(Role.ATTENTION_OUTPUT));
-        smoothed.fromUp(range.of(Role.DOWN));
+        smoothed.fromNorms(range);
+        TensorKey output = TensorKey.weight(Role.ATTENTION_OUTPUT, layer);
+        if (config.attention(layer).clip().isEmpty()) {
+            range.of(output).ifPresent(smoothed::fromValue);
+        }
+        for (TensorKey down : config.layerTensors(layer)) {
+            if (down.part() == Part.WEIGHT && UP_OF.containsKey(down.role())) {
+                range.of(down).ifPresent(seen -> smoothed.fromUp(down, seen));
+            }
+        }
         return smoothed.tensors();
     }
 
-    private void fromNorm(Role norm, List<Role> readers, float[] range) {
-        float[] largest = new float[range.length];
-        readers.forEach(role -> addColumnMaxima(weight(role), largest));
-        float[] factors = SmoothQuant.factors(range, largest, alpha);
-        switch (config.norm()) {
-            case Norm.Rms rms -> divide(weight(norm), factors);
-            case Norm.Layer layered -> throw new IllegalArgumentException("layer norm");
+    /** The norms before the blocks, where there are any and no residual stream reads them too. */
+    private void fromNorms(ActivationRange range) {
+        List<TensorKey> attention = readers(Role.QUERY, Role.KEY, Role.VALUE);
+        List<TensorKey> feedForward = readers(
+                Role.GATE,
+                Role.UP,
+                Role.ROUTER,
+                Role.EXPERT_GATE,
+                Role.EXPERT_UP,
+                Role.SHARED_ROUTER,
+                Role.SHARED_GATE,
+                Role.SHARED_UP);
+        float[] attentionInput = seen(range, attention);
+        float[] feedForwardInput = seen(range, feedForward);
+        switch (config.residual()) {
+            case PRE_NORM, SANDWICH_NORM, PARALLEL_TWO_NORMS -> {
+                fromNorm(Role.ATTENTION_NORM, attention, attentionInput);
+                fromNorm(Role.FEED_FORWARD_NORM, feedForward, feedForwardInput);
+            }
+            case PARALLEL -> {
+                List<TensorKey> all = new ArrayList<>(attention);
+                all.addAll(feedForward);
+                fromNorm(Role.ATTENTION_NORM, all, attentionInput);
+            }
+            case POST_NORM, OUTPUT_NORM -> {}
         }
-        readers.forEach(role -> multiplyColumns(weight(role), factors));
+    }
+
+    private List<TensorKey> readers(Role... roles) {
+        return config.layerTensors(layer).stream()
+                .filter(key -> key.part() == Part.WEIGHT && List.of(roles).contains(key.role()))
+                .toList();
+    }
+
+    /** What the readers of one input have seen of it, all together. */
+    private float[] seen(ActivationRange range, List<TensorKey> readers) {
+        float[] largest = new float[config.hiddenSize()];
+        for (TensorKey reader : readers) {
+            range.of(reader).ifPresent(channels -> {
+                for (int i = 0; i < largest.length; i++) {
+                    largest[i] = Math.max(largest[i], channels[i]);
+                }
+            });
+        }
+        return largest;
+    }
+
+    private void fromNorm(Role norm, List<TensorKey> readers, float[] range) {
+        TensorKey key = TensorKey.weight(norm, layer);
+        if (!config.has(key)) {
+            return;
+        }
+        float[] largest = new float[range.length];
+        readers.stream()
+                .filter(reader -> reader.role().projection())
+                .forEach(reader -> addColumnMaxima(part(reader), largest));
+        float[] factors = SmoothQuant.factors(range, largest, alpha);
+        divideNorm(key, factors);
+        readers.forEach(reader -> multiplyColumns(part(reader), factors));
+    }
+
+    private void divideNorm(TensorKey key, float[] factors) {
+        float[] weight = part(key).values();
+        // A weight stored less 1 is divided as a whole.
+        float offset = config.norm(key).unitOffset() ? 1 : 0;
+        for (int i = 0; i < weight.length; i++) {
+            weight[i] = (weight[i] + offset) / factors[i] - offset;
+        }
+        if (config.hasBias(key)) {
+            divide(part(key.part(Part.BIAS)), factors);
+        }
     }
 
     private void fromValue(float[] range) {
-        Attention attention = config.attention();
+        Attention attention = config.attention(layer);
         float[] columns = new float[range.length];
         addColumnMaxima(weight(Role.ATTENTION_OUTPUT), columns);
         float[] shared = new float[attention.keyValueWidth()];
@@ -74,7 +147,7 @@ public final class SmoothedLayer {
             largest[row] = Math.max(largest[row], columns[channel]);
         }
         float[] factors = SmoothQuant.factors(shared, largest, alpha);
-        divideOutputs(Role.VALUE, factors);
+        divideOutputs(TensorKey.weight(Role.VALUE, layer), factors);
         float[] repeated = new float[range.length];
         for (int channel = 0; channel < range.length; channel++) {
             repeated[channel] = factors[valueRow(attention, channel)];
@@ -88,23 +161,29 @@ public final class SmoothedLayer {
         return channel / dimension / attention.groupSize() * dimension + channel % dimension;
     }
 
-    private void fromUp(float[] range) {
+    private void fromUp(TensorKey down, float[] range) {
+        TensorKey up = new TensorKey(
+                Optional.ofNullable(UP_OF.get(down.role())).orElseThrow(), Part.WEIGHT, layer, down.expert());
+        boolean linear = up.role() != Role.UP || config.feedForward(layer).gated();
+        if (!linear) {
+            return;
+        }
         float[] largest = new float[range.length];
-        addColumnMaxima(weight(Role.DOWN), largest);
+        addColumnMaxima(part(down), largest);
         float[] factors = SmoothQuant.factors(range, largest, alpha);
-        divideOutputs(Role.UP, factors);
-        multiplyColumns(weight(Role.DOWN), factors);
+        divideOutputs(up, factors);
+        multiplyColumns(part(down), factors);
     }
 
-    private void divideOutputs(Role role, float[] factors) {
-        Matrix weight = weight(role);
+    private void divideOutputs(TensorKey key, float[] factors) {
+        Matrix weight = part(key);
         for (int row = 0; row < weight.rows(); row++) {
             for (int column = 0; column < weight.columns(); column++) {
                 weight.values()[row * weight.columns() + column] /= factors[row];
             }
         }
-        if (config.hasBias(TensorKey.weight(role, layer))) {
-            divide(part(TensorKey.bias(role, layer)), factors);
+        if (config.hasBias(key)) {
+            divide(part(key.part(Part.BIAS)), factors);
         }
     }
 

@@ -117,7 +117,7 @@ class SmoothQuantTest {
         float[] hidden = new float[ids.length * config.hiddenSize()];
         Embedding.lookup(config, source, ids, hidden);
         for (int layer = 0; layer < config.layers(); layer++) {
-            ActivationRange range = new ActivationRange(config);
+            ActivationRange range = new ActivationRange();
             ActivationListener listener = range;
             DecoderLayer decoder = DecoderLayer.load(config, source, layer);
             decoder.forward(hidden, ids.length, decoder.newCache(ids.length), listener);
