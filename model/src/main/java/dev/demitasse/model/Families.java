@@ -6,10 +6,12 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 /** Every family that Demitasse knows. */
 public final class Families {
+    private static final Pattern FRACTION = Pattern.compile("-?\\d+\\.\\d+(E-?\\d+)?");
     private static final List<Family> ALL = List.of(
             new Bert(),
             new Bloom(),
@@ -108,13 +110,19 @@ public final class Families {
             parts.put("layer " + layer, each -> each.blocks().get(at));
         }
         parts.forEach((name, part) -> {
-            if (!part.apply(read).equals(part.apply(wanted))) {
+            if (!rounded(part.apply(read)).equals(rounded(part.apply(wanted)))) {
                 throw unwritable(
                         where,
                         config,
                         "%s %s would be read as %s".formatted(name, part.apply(wanted), part.apply(read)));
             }
         });
+    }
+
+    /** What a part consists of, fractions in nine digits: going through a file's units may change the last ones. */
+    private static String rounded(Object part) {
+        return FRACTION.matcher(part.toString())
+                .replaceAll(number -> "%.9g".formatted(Double.parseDouble(number.group())));
     }
 
     private static InvalidRequestException unwritable(Path where, ModelConfig config, String why) {

@@ -72,7 +72,7 @@ public interface Family {
         return config;
     }
 
-    /** GGUF metadata of the architecture: keys under {@link #ggufArchitecture}, Integer, Float, Boolean or String. */
+    /** GGUF metadata of the architecture: keys under {@link #ggufArchitecture}, Integer, Float, Boolean, String or lists of them. */
     default Map<String, Object> writeGguf(ModelConfig config) {
         throw new IllegalArgumentException(id() + " has no GGUF files");
     }

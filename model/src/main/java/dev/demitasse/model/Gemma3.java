@@ -77,6 +77,11 @@ final class Gemma3 implements Family {
                 }
             }
         });
+        for (int layer = config.layers() - 1; layer >= 0; layer--) {
+            if (config.attention(layer).slidingWindow() == Attention.FULL) {
+                json.put("sliding_window_pattern", layer + 1);
+            }
+        }
         if (config.positions().equals(config.positions(config.layers() - 1))
                 && config.attention().slidingWindow() != Attention.FULL) {
             // No layer tells what a global one would have.

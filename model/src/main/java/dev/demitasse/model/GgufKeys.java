@@ -22,6 +22,9 @@ import java.util.function.UnaryOperator;
 final class GgufKeys {
     private static final String LAYER_EPSILON = "attention.layer_norm_epsilon";
     private static final String RMS_EPSILON = "attention.layer_norm_rms_epsilon";
+    /** Which layers slide, true or false for each. */
+    private static final String WINDOW_PATTERN = "attention.sliding_window_pattern";
+
     private static final String SCALING_TYPE = "rope.scaling.type";
     private static final String SCALING_FACTOR = "rope.scaling.factor";
     private static final String SCALING_ATTENTION = "rope.scaling.attn_factor";
@@ -142,6 +145,18 @@ final class GgufKeys {
         return size("attention.sliding_window", Attention.FULL);
     }
 
+    private boolean slides(int layer) {
+        if (!metadata.isList(prefix + WINDOW_PATTERN)) {
+            return true;
+        }
+        List<Boolean> pattern =
+                metadata.list(prefix + WINDOW_PATTERN, Boolean.class).orElseThrow();
+        if (layer >= pattern.size()) {
+            throw metadata.malformed(prefix + WINDOW_PATTERN, "says nothing of layer " + layer);
+        }
+        return pattern.get(layer);
+    }
+
     Norm norm() {
         return metadata.has(prefix + LAYER_EPSILON)
                 ? new Norm.Layer(number(LAYER_EPSILON, 1e-5))
@@ -150,7 +165,9 @@ final class GgufKeys {
 
     /** Each layer's attention, read once where all are alike. */
     IntFunction<Attention> attentions() {
-        if (metadata.isList(prefix + "attention.head_count") || metadata.isList(prefix + "attention.head_count_kv")) {
+        if (metadata.isList(prefix + "attention.head_count")
+                || metadata.isList(prefix + "attention.head_count_kv")
+                || metadata.isList(prefix + WINDOW_PATTERN)) {
             return this::attention;
         }
         Attention all = attention(0);
@@ -211,7 +228,7 @@ final class GgufKeys {
                     prefix + "attention.value_length", "is %d, keys have %d".formatted(valueLength, headDimension));
         }
         return Attention.of(heads, size("attention.head_count_kv", layer, heads), headDimension)
-                .withSlidingWindow(slidingWindow())
+                .withSlidingWindow(slides(layer) ? slidingWindow() : Attention.FULL)
                 .withScale(number("attention.scale", Attention.usualScale(headDimension)))
                 .withSoftCap(optional("attn_logit_softcapping"))
                 .withClip(optional("attention.clamp_kqv"));
@@ -311,6 +328,12 @@ final class GgufKeys {
                 .ifPresent(window -> values.put("attention.sliding_window", window));
         if (!config.feedForward().gated()) {
             values.put(ACTIVATION, ConfigKeys.name(config.feedForward().activation()));
+        }
+        List<Boolean> slides = config.blocks().stream()
+                .map(block -> block.attention().slidingWindow() != Attention.FULL)
+                .toList();
+        if (!config.family().windowsInGguf() && slides.contains(true) && slides.contains(false)) {
+            values.put(WINDOW_PATTERN, slides);
         }
         attention.clip().ifPresent(bound -> values.put("attention.clamp_kqv", (float) bound));
         attention.softCap().ifPresent(cap -> values.put("attn_logit_softcapping", (float) cap));

@@ -1,6 +1,7 @@
 package dev.demitasse.model;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.demitasse.model.FeedForward.Activation;
 import dev.demitasse.model.QueryKeyNorm.Scope;
 import dev.demitasse.model.gguf.GgufMetadata;
 import java.util.Map;
@@ -56,6 +57,9 @@ final class Phi implements Family {
     public ObjectNode write(ModelConfig config) {
         ObjectNode json = ConfigKeys.write(config, Map.of());
         json.remove("head_dim");
+        if (config.feedForward().activation() == Activation.GELU_TANH) {
+            json.put("hidden_act", "gelu_new");
+        }
         return ConfigKeys.writePartialRotary(config, json)
                 .put("qk_layernorm", config.attention().queryKeyNorm().isPresent());
     }
@@ -68,8 +72,10 @@ final class Phi implements Family {
     @Override
     public ModelConfig readGguf(GgufMetadata metadata) {
         GgufKeys keys = new GgufKeys(this, metadata);
+        Optional<QueryKeyNorm> norm = Optional.of(new QueryKeyNorm(keys.norm(), Scope.HEAD));
         return keys.config()
-                .feedForward(keys.feedForwards(FeedForward.Activation.GELU_TANH, false))
+                .attention(keys.attentions(attention -> attention.withQueryKeyNorm(norm)))
+                .feedForward(keys.feedForwards(Activation.GELU_TANH, false))
                 .residual(Residual.PARALLEL)
                 .build();
     }

@@ -2,6 +2,7 @@ package dev.demitasse.model;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.demitasse.model.Place.Order;
+import dev.demitasse.model.Positions.Rotary;
 import dev.demitasse.model.gguf.GgufMetadata;
 import java.util.Map;
 import java.util.Optional;
@@ -46,6 +47,12 @@ final class Phi3 implements Family {
         ObjectNode json = ConfigKeys.writePartialRotary(config, ConfigKeys.write(config, Map.of()));
         if (!json.has("original_max_position_embeddings")) {
             json.put("original_max_position_embeddings", config.maximumPositions());
+        }
+        if (config.positions() instanceof Rotary rotary && rotary.scaling() instanceof RopeScaling.LongRope rope) {
+            // Phi-3's own code knows these three keys and no others.
+            ObjectNode scaling = json.putObject("rope_scaling").put("type", "longrope");
+            rope.shortFactors().forEach(scaling.putArray("short_factor")::add);
+            rope.longFactors().forEach(scaling.putArray("long_factor")::add);
         }
         int window = config.attention().slidingWindow();
         return window == Attention.FULL ? json.putNull("sliding_window") : json.put("sliding_window", window);

@@ -184,6 +184,7 @@ final class GgufWriter implements AutoCloseable {
                 case Integer number -> INT32;
                 case Byte number -> UINT8;
                 case Float number -> FLOAT32;
+                case Boolean flag -> BOOL;
                 case String text -> STRING;
                 default -> throw new IllegalArgumentException(key + " is a list of " + first.getClass());
             };
@@ -194,6 +195,7 @@ final class GgufWriter implements AutoCloseable {
                 case Integer number -> int32(number);
                 case Byte number -> write(number);
                 case Float number -> int32(Float.floatToIntBits(number));
+                case Boolean flag -> write(flag ? 1 : 0);
                 case Object text -> text((String) text);
             }
         }

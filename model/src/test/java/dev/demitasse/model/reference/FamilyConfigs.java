@@ -5,7 +5,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Stream;
 
-/** Small config.json files as transformers saves them, of families and forms that have no reference folder. */
+/** Small config.json files as transformers saves them, of every family and of their forms. */
 public final class FamilyConfigs {
     private static final Map<String, String> TEXTS = texts();
 
@@ -21,6 +21,7 @@ public final class FamilyConfigs {
 
     private static Map<String, String> texts() {
         Map<String, String> texts = new LinkedHashMap<>();
+        LlamaLikeConfigs.addTo(texts);
         encoders(texts);
         gpts(texts);
         texts.put("opt_350m", """
@@ -67,6 +68,12 @@ public final class FamilyConfigs {
                   "model_type": "bert", "num_attention_heads": 4, "num_hidden_layers": 2, "pad_token_id": 0,
                   "position_embedding_type": "absolute", "type_vocab_size": 2, "vocab_size": 40
                 }""");
+        texts.put("distilbert", """
+                {
+                  "activation": "gelu", "architectures": ["DistilBertForMaskedLM"], "dim": 32, "hidden_dim": 64,
+                  "max_position_embeddings": 64, "model_type": "distilbert", "n_heads": 4, "n_layers": 2,
+                  "pad_token_id": 0, "sinusoidal_pos_embds": false, "vocab_size": 40
+                }""");
         texts.put("roberta", """
                 {
                   "architectures": ["RobertaForMaskedLM"], "bos_token_id": 0, "eos_token_id": 2, "hidden_act": "gelu",
@@ -77,6 +84,25 @@ public final class FamilyConfigs {
     }
 
     private static void gpts(Map<String, String> texts) {
+        texts.put("gptj", """
+                {
+                  "activation_function": "gelu_new", "architectures": ["GPTJForCausalLM"], "layer_norm_epsilon": 1e-05,
+                  "model_type": "gptj", "n_embd": 32, "n_head": 4, "n_inner": null, "n_layer": 2, "n_positions": 64,
+                  "rotary_dim": 4, "tie_word_embeddings": false, "vocab_size": 40
+                }""");
+        texts.put("gpt_neox", """
+                {
+                  "architectures": ["GPTNeoXForCausalLM"], "hidden_act": "gelu", "hidden_size": 32,
+                  "intermediate_size": 64, "layer_norm_eps": 1e-05, "max_position_embeddings": 64,
+                  "model_type": "gpt_neox", "num_attention_heads": 4, "num_hidden_layers": 2, "rotary_pct": 0.5,
+                  "tie_word_embeddings": false, "use_parallel_residual": true, "vocab_size": 40
+                }""");
+        texts.put("gpt2", """
+                {
+                  "activation_function": "gelu_new", "architectures": ["GPT2LMHeadModel"], "layer_norm_epsilon": 1e-05,
+                  "model_type": "gpt2", "n_embd": 32, "n_head": 4, "n_inner": 64, "n_layer": 2, "n_positions": 64,
+                  "scale_attn_by_inverse_layer_idx": false, "scale_attn_weights": true, "vocab_size": 40
+                }""");
         texts.put("gpt2_layer_scales", """
                 {
                   "activation_function": "gelu_new", "architectures": ["GPT2LMHeadModel"], "layer_norm_epsilon": 1e-05,
@@ -132,6 +158,15 @@ public final class FamilyConfigs {
                   "d_model": 32, "expansion_ratio": 2, "layer_norm_epsilon": 1e-05, "learned_pos_emb": true,
                   "logit_scale": null, "max_seq_len": 64, "model_type": "mpt", "n_heads": 4, "n_layers": 2,
                   "no_bias": false, "norm_type": "low_precision_layernorm", "vocab_size": 40
+                }""");
+        texts.put("mpt_plain", """
+                {
+                  "architectures": ["MptForCausalLM"],
+                  "attn_config": {"alibi": true, "alibi_bias_max": 8, "attn_type": "multihead_attention",
+                      "clip_qkv": null, "prefix_lm": false, "qk_ln": false, "softmax_scale": null},
+                  "d_model": 32, "expansion_ratio": 4, "layer_norm_epsilon": 1e-05, "learned_pos_emb": true,
+                  "logit_scale": null, "max_seq_len": 64, "model_type": "mpt", "n_heads": 4, "n_layers": 2,
+                  "no_bias": true, "norm_type": "low_precision_layernorm", "vocab_size": 40
                 }""");
         texts.put("mpt_authors", """
                 {

@@ -2,6 +2,8 @@ package dev.demitasse.recipes.run;
 
 import dev.demitasse.distill.TrainedModel;
 import dev.demitasse.distill.TrainedModel.ForwardResult;
+import dev.demitasse.export.gguf.GgufExport;
+import dev.demitasse.export.gguf.GgufOptions;
 import dev.demitasse.export.onnx.OnnxExport;
 import dev.demitasse.export.onnx.OnnxOptions;
 import dev.demitasse.infer.CpuModel;
@@ -15,6 +17,7 @@ import dev.demitasse.model.reference.Golden;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
@@ -72,28 +75,49 @@ public final class Verification {
     public static List<Outcome> of(Path folder) throws IOException {
         Golden golden = Golden.read(folder);
         try (Checkpoint checkpoint = Checkpoint.open(folder)) {
-            return List.of(
-                    cpu(folder, checkpoint, golden),
-                    trainer(folder, checkpoint, golden),
-                    onnx(folder, checkpoint, golden));
+            List<Outcome> outcomes = new ArrayList<>();
+            outcomes.add(cpu(folder, "cpu", checkpoint, golden));
+            outcomes.add(trainer(folder, checkpoint, golden));
+            if (checkpoint.config().causal()) {
+                outcomes.add(onnx(folder, checkpoint, golden));
+                if (checkpoint.config().family().ggufArchitecture().isPresent()) {
+                    outcomes.add(gguf(folder, checkpoint, golden));
+                }
+            }
+            return outcomes;
         }
     }
 
-    private static Outcome cpu(Path folder, Checkpoint checkpoint, Golden golden) {
+    private static Outcome cpu(Path folder, String engine, Checkpoint checkpoint, Golden golden) {
         double logits = 0;
         double hidden = 0;
-        boolean greedy = true;
+        Optional<Boolean> greedy = Optional.empty();
         try (CpuModel model = CpuModel.of(checkpoint)) {
             for (Golden.Sequence sequence : golden.sequences()) {
                 CpuModel.Trace trace = model.trace(sequence.input());
                 logits = Math.max(logits, difference(trace.logits(), sequence.logits()));
                 hidden = Math.max(hidden, differences(trace.hiddenStates(), sequence.hiddenStates()));
                 if (sequence.greedy().isPresent()) {
-                    greedy &= sameGreedy(model, sequence, sequence.greedy().get());
+                    boolean same = sameGreedy(model, sequence, sequence.greedy().get());
+                    greedy = Optional.of(same && greedy.orElse(true));
                 }
             }
         }
-        return new Outcome(folder, "cpu", logits, OptionalDouble.of(hidden), Optional.of(greedy), FLOAT_TOLERANCE);
+        return new Outcome(folder, engine, logits, OptionalDouble.of(hidden), greedy, FLOAT_TOLERANCE);
+    }
+
+    /** The CPU runtime on the checkpoint as a GGUF file. */
+    private static Outcome gguf(Path folder, Checkpoint checkpoint, Golden golden) throws IOException {
+        Path place = Files.createTempDirectory("demitasse-verify");
+        try {
+            Path file = place.resolve("model.gguf");
+            GgufExport.write(checkpoint, GgufOptions.asStored(), file, Progress.SILENT);
+            try (Checkpoint written = Checkpoint.open(file)) {
+                return cpu(folder, "gguf", written, golden);
+            }
+        } finally {
+            Folders.delete(place);
+        }
     }
 
     /** Decodes greedily with the cache from the prompt that {@code expected} begins with. */
