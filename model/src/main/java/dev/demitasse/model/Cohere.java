@@ -10,6 +10,9 @@ import java.util.Set;
 
 /** Command R and Aya: one norm before attention and feed-forward block side by side, scaled logits (huggingface.co/CohereForAI/c4ai-command-r-v01). */
 final class Cohere implements Family {
+    /** Those of Command R+, by which llama.cpp knows it. */
+    private static final int LAYERS_WITH_NORMS = 64;
+
     @Override
     public String id() {
         return "cohere";
@@ -61,6 +64,13 @@ final class Cohere implements Family {
     @Override
     public Optional<String> ggufArchitecture() {
         return Optional.of("command-r");
+    }
+
+    @Override
+    public Optional<String> beyondLlamaCpp(ModelConfig config) {
+        return config.attention().queryKeyNorm().isPresent() && config.layers() < LAYERS_WITH_NORMS
+                ? Optional.of("llama.cpp looks for norms of queries and keys in models of 64 layers and more only")
+                : Optional.empty();
     }
 
     @Override

@@ -53,6 +53,11 @@ public interface Family {
         return config.inForm(ggufPairing(), false);
     }
 
+    /** Why llama.cpp, which knows the architecture, will not open or not equal a GGUF file of this model; mostly nothing. */
+    default Optional<String> beyondLlamaCpp(ModelConfig config) {
+        return Optional.empty();
+    }
+
     /** Whether llama.cpp honours the windows of attention that GGUF files of the family tell. */
     default boolean windowsInGguf() {
         return false;

@@ -62,6 +62,13 @@ final class InternLm2 implements Family {
     }
 
     @Override
+    public Optional<String> beyondLlamaCpp(ModelConfig config) {
+        return config.attention().biases().contains(Role.ATTENTION_OUTPUT)
+                ? Optional.of("llama.cpp knows no bias of this architecture's attention output")
+                : Optional.empty();
+    }
+
+    @Override
     public ModelConfig readGguf(GgufMetadata metadata) {
         return new GgufKeys(this, metadata).config().build();
     }

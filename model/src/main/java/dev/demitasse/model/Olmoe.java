@@ -62,6 +62,13 @@ final class Olmoe implements Family {
     }
 
     @Override
+    public Optional<String> beyondLlamaCpp(ModelConfig config) {
+        return config.attention().groupSize() > 1 || config.attention().clip().isPresent()
+                ? Optional.of("llama.cpp knows this architecture without grouped queries and without clipping only")
+                : Optional.empty();
+    }
+
+    @Override
     public ModelConfig readGguf(GgufMetadata metadata) {
         GgufKeys keys = new GgufKeys(this, metadata);
         QueryKeyNorm norm = new QueryKeyNorm(keys.norm(), Scope.ALL_HEADS);

@@ -70,6 +70,13 @@ final class Phi implements Family {
     }
 
     @Override
+    public Optional<String> beyondLlamaCpp(ModelConfig config) {
+        return config.attention().queryKeyNorm().isPresent()
+                ? Optional.of("llama.cpp knows no norms of queries and keys in this architecture")
+                : Optional.empty();
+    }
+
+    @Override
     public ModelConfig readGguf(GgufMetadata metadata) {
         GgufKeys keys = new GgufKeys(this, metadata);
         Optional<QueryKeyNorm> norm = Optional.of(new QueryKeyNorm(keys.norm(), Scope.HEAD));

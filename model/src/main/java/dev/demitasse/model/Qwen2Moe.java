@@ -87,6 +87,13 @@ final class Qwen2Moe implements Family {
     }
 
     @Override
+    public Optional<String> beyondLlamaCpp(ModelConfig config) {
+        return !config.uniform()
+                ? Optional.of("llama.cpp opens models of this architecture only if every layer has experts")
+                : Optional.empty();
+    }
+
+    @Override
     public ModelConfig readGguf(GgufMetadata metadata) {
         GgufKeys keys = new GgufKeys(this, metadata);
         return keys.config().feedForward(keys.experts(false)).build();

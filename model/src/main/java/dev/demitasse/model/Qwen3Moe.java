@@ -53,6 +53,13 @@ final class Qwen3Moe implements Family {
     }
 
     @Override
+    public Optional<String> beyondLlamaCpp(ModelConfig config) {
+        return !config.uniform()
+                ? Optional.of("llama.cpp opens models of this architecture only if every layer has experts")
+                : Optional.empty();
+    }
+
+    @Override
     public ModelConfig readGguf(GgufMetadata metadata) {
         GgufKeys keys = new GgufKeys(this, metadata);
         return Qwen3.near(keys).feedForward(keys.experts(true)).build();

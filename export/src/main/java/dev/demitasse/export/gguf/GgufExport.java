@@ -238,11 +238,7 @@ public final class GgufExport {
                 .findFirst()
                 .ifPresent(window -> report.note(
                         "llama.cpp lets this architecture's tokens see all before them, not only the last " + window));
-        boolean sparse = config.blocks().stream()
-                .anyMatch(block -> block.feedForward().experts().isPresent());
-        if (sparse && !config.uniform()) {
-            report.note("llama.cpp opens models of this architecture only if every layer has experts");
-        }
+        config.family().beyondLlamaCpp(config).ifPresent(report::note);
         metadata.putAll(source.tokenizer().map(this::keys).orElseGet(() -> {
             report.note("the model has no tokenizer: the file takes ids only");
             return Map.of("tokenizer.ggml.model", "none");

@@ -11,6 +11,8 @@ import dev.demitasse.export.onnx.OnnxOptions;
 import dev.demitasse.export.onnx.OrtDecoder;
 import dev.demitasse.model.Attention;
 import dev.demitasse.model.Checkpoint;
+import dev.demitasse.model.ConfigJson;
+import dev.demitasse.model.Families;
 import dev.demitasse.model.ModelConfig;
 import dev.demitasse.model.SpecialTokens;
 import dev.demitasse.model.Tensor;
@@ -18,6 +20,7 @@ import dev.demitasse.model.TensorKey;
 import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.format.TensorFormat;
 import dev.demitasse.model.progress.Progress;
+import dev.demitasse.model.reference.FamilyConfigs;
 import dev.demitasse.model.reference.Golden;
 import dev.demitasse.model.reference.Golden.Sequence;
 import dev.demitasse.model.reference.SharedData;
@@ -175,6 +178,50 @@ class LlamaCppTest {
         }
     }
 
+    /** Families and forms that no reference folder has, random weights: what ONNX Runtime makes of the same checkpoint. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "llama_yarn",
+                "cohere",
+                "gpt_bigcode",
+                "granite",
+                "internlm2",
+                "minicpm",
+                "mpt_plain",
+                "olmoe",
+                "openelm",
+                "qwen2_moe",
+                "qwen3_moe",
+                "stablelm_2"
+            })
+    void computesWhatOnnxRuntimeDoes(String name) throws Exception {
+        Path checkpoint = folder.resolve("checkpoint");
+        Path file = folder.resolve("model.gguf");
+        Path onnx = folder.resolve("model.onnx");
+        // What llama.cpp does not know of an architecture, exporting notes.
+        String json = FamilyConfigs.text(name)
+                .replace("\"vocab_size\": 40", "\"vocab_size\": 320")
+                .replace("\"bias\": true", "\"bias\": false")
+                .replace("\"clip_qkv\": 3.0,", "")
+                .replace("\"num_key_value_heads\": 2", "\"num_key_value_heads\": " + (name.equals("olmoe") ? 4 : 2));
+        ModelConfig config = Families.read(ConfigJson.parse(folder, json));
+        assertThat(config.family().beyondLlamaCpp(config)).isEmpty();
+        writeRandom(checkpoint, config, Tokenizer.ofJson(folder, bytes()), 0.2);
+        try (Checkpoint source = Checkpoint.open(checkpoint)) {
+            GgufExport.write(source, GgufOptions.asStored(), file, Progress.SILENT);
+            OnnxExport.write(source, OnnxOptions.DEFAULT, onnx, Progress.SILENT);
+        }
+        int[] ids = new Random(2).ints(24, 0, 256).toArray();
+        LlamaCpp.Answer answer =
+                LlamaCpp.in(project(), folder).ask(file, List.of(), List.of(ids), Arrays.copyOf(ids, 8), 8);
+        try (OrtDecoder decoder = new OrtDecoder(onnx, config)) {
+            double expected = nll(decoder.run(ids).logits(), ids, config.vocabularySize()) / (ids.length - 1);
+            System.out.printf("%s: nll %.6f in llama.cpp, %.6f in ONNX Runtime%n", name, answer.nll(), expected);
+            assertThat(answer.nll()).isCloseTo(expected, within(3e-3));
+        }
+    }
+
     /**
      * The reference checkpoints have no tokenizer, without which node-llama-cpp ends: GPT-2's letters for the 256 bytes
      * (its {@code bytes_to_unicode}), and nothing that is made of them.
@@ -233,22 +280,29 @@ class LlamaCppTest {
                     .withLayers(1)
                     .withTiedHead(true)
                     .withSpecialTokens(new SpecialTokens(OptionalInt.empty(), List.of(), OptionalInt.empty()));
-            Random random = new Random(1);
-            try (CheckpointWriter writer =
-                    CheckpointWriter.create(folder, tiny, Optional.of(tokenizer), key -> ScalarFormat.F32)) {
-                for (TensorKey key : tiny.tensors()) {
-                    Tensor tensor = Tensor.allocate("random", ScalarFormat.F32, tiny.shape(key));
-                    float[] row = new float[tensor.columns()];
-                    for (int i = 0; i < tensor.rows(); i++) {
-                        for (int j = 0; j < row.length; j++) {
-                            row[j] = (float) random.nextGaussian() / 8;
-                        }
-                        tensor.writeRow(i, row, 0);
+            writeRandom(folder, tiny, tokenizer, 0.125);
+        }
+    }
+
+    /** Weights of norms around 1, all else around 0. */
+    private static void writeRandom(Path folder, ModelConfig config, Tokenizer tokenizer, double deviation)
+            throws Exception {
+        Random random = new Random(1);
+        try (CheckpointWriter writer =
+                CheckpointWriter.create(folder, config, Optional.of(tokenizer), key -> ScalarFormat.F32)) {
+            for (TensorKey key : config.tensors()) {
+                boolean around1 = key.role().norm() && key.part() == TensorKey.Part.WEIGHT;
+                Tensor tensor = Tensor.allocate("random", ScalarFormat.F32, config.shape(key));
+                float[] row = new float[tensor.columns()];
+                for (int i = 0; i < tensor.rows(); i++) {
+                    for (int j = 0; j < row.length; j++) {
+                        row[j] = (float) (random.nextGaussian() * deviation) + (around1 ? 1 : 0);
                     }
-                    writer.write(key, tensor);
+                    tensor.writeRow(i, row, 0);
                 }
-                writer.commit();
+                writer.write(key, tensor);
             }
+            writer.commit();
         }
     }
 
