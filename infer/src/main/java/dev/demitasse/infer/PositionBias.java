@@ -1,9 +1,9 @@
 package dev.demitasse.infer;
 
 import dev.demitasse.infer.kernel.AttentionKernel;
-import dev.demitasse.infer.kernel.Bfloat16;
 import dev.demitasse.model.Attention;
 import dev.demitasse.model.Positions;
+import dev.demitasse.model.Positions.Alibi;
 
 /** What positions add to the scores of attention. */
 sealed interface PositionBias {
@@ -18,9 +18,9 @@ sealed interface PositionBias {
         return switch (positions) {
             case Positions.None none -> new Nothing();
             case Positions.Rotary rotary -> new Nothing();
-            case Positions.Alibi alibi -> {
+            case Alibi alibi -> {
                 double[] slopes = alibi.slopes(attention.heads());
-                yield alibi.scaled() ? Rounded.of(slopes, attention.scale()) : Ramp.of(slopes);
+                yield alibi.scaled() ? new Scaled(alibi, slopes, attention.scale()) : Ramp.of(slopes);
             }
         };
     }
@@ -43,31 +43,13 @@ sealed interface PositionBias {
         }
     }
 
-    /**
-     * Falcon's: slopes, positions and their products are bfloat16, as transformers computes them and the models were
-     * trained, so that far away several keys share a bias; the sum with the products of queries and keys is scaled.
-     */
-    record Rounded(float[] slopes, float scale) implements PositionBias {
-        static Rounded of(double[] slopes, double scale) {
-            float[] rounded = floats(slopes);
-            for (int head = 0; head < rounded.length; head++) {
-                rounded[head] = Bfloat16.round(rounded[head]);
-            }
-            return new Rounded(rounded, (float) scale);
-        }
-
+    /** A bias that is scaled as the products of queries and keys are: Falcon's. */
+    record Scaled(Alibi alibi, double[] slopes, double scale) implements PositionBias {
         @Override
         public void add(float[] scores, int head, int first, int last) {
-            float slope = slopes[head];
-            // All scores may shift by the same: the query's own bias, which keeps them small.
-            float own = at(slope, last);
             for (int position = first; position <= last; position++) {
-                scores[position - first] += scale * (at(slope, position) - own);
+                scores[position - first] += (float) (scale * alibi.bias(slopes[head], last, position));
             }
-        }
-
-        private static float at(float slope, int position) {
-            return Bfloat16.round(slope * Bfloat16.round(position));
         }
     }
 

@@ -1,5 +1,6 @@
 package dev.demitasse.model;
 
+import dev.demitasse.model.format.ScalarFormat;
 import java.util.stream.IntStream;
 
 /** How positions enter a layer's attention; rows added to the embedding are {@link InputEmbedding#positions}. */
@@ -19,6 +20,20 @@ public sealed interface Positions {
             if (!(maximumBias > 0) || Double.isInfinite(maximumBias)) {
                 throw new IllegalArgumentException("alibi bias " + maximumBias);
             }
+        }
+
+        /**
+         * What the score of a query at {@code query} gains for a key at {@code key}, before {@link #scaled}: −slope · distance.
+         * Where it is scaled, slopes, positions and their products are bfloat16, as transformers computes them and the models
+         * were trained, so that far away several keys share a bias.
+         */
+        public double bias(double slope, int query, int key) {
+            return scaled ? rounded(slope, key) - rounded(slope, query) : -slope * Math.abs(query - key);
+        }
+
+        private static double rounded(double slope, int position) {
+            return ScalarFormat.roundToBfloat16(
+                    ScalarFormat.roundToBfloat16((float) slope) * ScalarFormat.roundToBfloat16(position));
         }
 
         /**

@@ -46,9 +46,10 @@ record AttentionBias(int heads, int groups, int window, boolean causal, Optional
         float[] bias = new float[Math.multiplyExact(rows, tokens)];
         for (int row = 0; row < rows; row++) {
             int query = row % tokens;
-            double slope = slopes[row / tokens] * penaltyScale;
+            double slope = slopes[row / tokens];
             for (int key = 0; key < tokens; key++) {
-                bias[row * tokens + key] = sees(query, key) ? (float) (-slope * Math.abs(query - key)) : HIDDEN;
+                double penalty = alibi.isPresent() ? penaltyScale * alibi.get().bias(slope, query, key) : 0;
+                bias[row * tokens + key] = sees(query, key) ? (float) penalty : HIDDEN;
             }
         }
         return Optional.of(manager.create(bias, new Shape(different, (long) groupSize * tokens, tokens)));

@@ -9,9 +9,8 @@ import dev.demitasse.model.Positions.Alibi;
 import dev.demitasse.model.onnx.OnnxNames;
 import java.util.Arrays;
 import java.util.HashMap;
-import java.util.List;
 import java.util.Map;
-import java.util.stream.DoubleStream;
+import java.util.Optional;
 
 /**
  * What is added to scores: 0, or a bias that falls with the distance, where a query sees a key, and the least float where
@@ -33,7 +32,10 @@ final class MaskGraph {
      * @param slopes of the bias, for each query head; none without bias
      * @param groupSize G
      */
-    private record Key(int window, List<Double> slopes, int groupSize) {}
+    private record Key(int window, Optional<Slopes> slopes, int groupSize) {}
+
+    /** Of {@code heads} query heads, whose attention has {@code scale}. */
+    private record Slopes(Alibi alibi, int heads, double scale) {}
 
     MaskGraph(GraphBuilder graph) {
         this.graph = graph;
@@ -58,21 +60,13 @@ final class MaskGraph {
      * @param positions how they enter it
      */
     String apply(Attention attention, Positions positions) {
-        List<Double> slopes = switch (positions) {
-            case Alibi alibi -> slopes(attention, alibi);
-            case Positions.Rotary rotary -> List.of();
-            case Positions.None none -> List.of();
+        Optional<Slopes> slopes = switch (positions) {
+            case Alibi alibi -> Optional.of(new Slopes(alibi, attention.heads(), attention.scale()));
+            case Positions.Rotary rotary -> Optional.empty();
+            case Positions.None none -> Optional.empty();
         };
         int grouping = attention.groupSize() == 1 ? 1 : slopes.isEmpty() ? 2 : attention.groupSize();
         return masks.computeIfAbsent(new Key(attention.slidingWindow(), slopes, grouping), this::mask);
-    }
-
-    private static List<Double> slopes(Attention attention, Alibi alibi) {
-        double factor = alibi.scaled() ? attention.scale() : 1;
-        return DoubleStream.of(alibi.slopes(attention.heads()))
-                .map(slope -> slope * factor)
-                .boxed()
-                .toList();
     }
 
     private String mask(Key key) {
@@ -83,22 +77,35 @@ final class MaskGraph {
         }
         String axes = key.groupSize == 1 ? graph.longs(1, 2) : graph.longs(1, 2, 3);
         String allowed = graph.node(SCOPE, "And", visible, graph.node(SCOPE, "Unsqueeze", tokens, axes));
-        String bias = key.slopes.isEmpty() ? graph.scalar(0f) : bias(key);
+        String bias = key.slopes.isEmpty() ? graph.scalar(0f) : bias(key.slopes.get(), key.groupSize);
         return graph.node(SCOPE, "Where", allowed, bias, graph.scalar(-Float.MAX_VALUE));
     }
 
     /**
-     * −slope · distance, {@code [K, S, T]} or {@code [K, G, S, T]}. Distances count places in the sequence: padding on the
+     * {@link Alibi#bias}, {@code [K, S, T]} or {@code [K, G, S, T]}. Distances count places in the sequence: padding on the
      * left shifts queries and keys alike.
      */
-    private String bias(Key key) {
-        double[] falls = key.slopes.stream().mapToDouble(slope -> -slope).toArray();
-        int heads = falls.length;
-        long[] shape =
-                key.groupSize == 1 ? new long[] {heads, 1, 1} : new long[] {heads / key.groupSize, key.groupSize, 1, 1};
-        String name = "slopes." + masks.size() + Arrays.toString(shape);
-        String distance = graph.node(
-                SCOPE, "Cast", attribute("to", DataType.FLOAT.getNumber()), graph.node(SCOPE, "Sub", queries, keys));
-        return graph.node(SCOPE, "Mul", distance, graph.floats(name, falls, shape));
+    private String bias(Slopes slopes, int groupSize) {
+        int heads = slopes.heads;
+        long[] shape = groupSize == 1 ? new long[] {heads, 1, 1} : new long[] {heads / groupSize, groupSize, 1, 1};
+        String values =
+                graph.floats("slopes." + masks.size() + Arrays.toString(shape), slopes.alibi.slopes(heads), shape);
+        if (!slopes.alibi.scaled()) {
+            return graph.node(SCOPE, "Mul", real(graph.node(SCOPE, "Sub", keys, queries)), values);
+        }
+        String slope = rounded(values);
+        String ofKeys = rounded(graph.node(SCOPE, "Mul", rounded(real(keys)), slope));
+        String ofQueries = rounded(graph.node(SCOPE, "Mul", rounded(real(queries)), slope));
+        String difference = graph.node(SCOPE, "Sub", ofKeys, ofQueries);
+        return graph.node(SCOPE, "Mul", difference, graph.scalar((float) slopes.scale));
+    }
+
+    private String real(String value) {
+        return graph.node(SCOPE, "Cast", attribute("to", DataType.FLOAT.getNumber()), value);
+    }
+
+    /** To bfloat16 and back. */
+    private String rounded(String value) {
+        return real(graph.node(SCOPE, "Cast", attribute("to", DataType.BFLOAT16.getNumber()), value));
     }
 }

@@ -148,7 +148,7 @@ final class PlainDecoder {
                     score = attention.softCap().isPresent()
                             ? capped(score, attention.softCap().getAsDouble())
                             : score;
-                    scores[i] = score + bias(layer, head, query - first - i);
+                    scores[i] = score + bias(layer, head, query, first + i);
                 }
                 double[] shares = softmax(scores);
                 for (int i = 0; i < scores.length; i++) {
@@ -161,13 +161,22 @@ final class PlainDecoder {
         return linear(context, TensorKey.weight(Role.ATTENTION_OUTPUT, layer));
     }
 
-    private double bias(int layer, int head, int distance) {
+    private double bias(int layer, int head, int query, int key) {
         if (!(config.positions(layer) instanceof Alibi alibi)) {
             return 0;
         }
         Attention attention = config.attention(layer);
         double slope = alibi.slopes(attention.heads())[head];
-        return -slope * distance * (alibi.scaled() ? attention.scale() : 1);
+        if (!alibi.scaled()) {
+            return -slope * (query - key);
+        }
+        double own = bfloat16(bfloat16(slope) * bfloat16(query));
+        return attention.scale() * (bfloat16(bfloat16(slope) * bfloat16(key)) - own);
+    }
+
+    private static double bfloat16(double value) {
+        double unit = value == 0 ? 1 : Math.scalb(1.0, Math.getExponent(value) - 7);
+        return Math.rint(value / unit) * unit;
     }
 
     private double[][] clipped(int layer, double[][] rows) {

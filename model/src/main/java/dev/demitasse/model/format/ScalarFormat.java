@@ -145,6 +145,11 @@ public enum ScalarFormat implements TensorFormat {
     }
 
     /** Rounds to nearest, ties to even; a NaN stays one. */
+    /** The nearest bfloat16, ties to even, as a float. */
+    public static float roundToBfloat16(float value) {
+        return Float.intBitsToFloat(toBfloat16(value) << 16);
+    }
+
     static short toBfloat16(float value) {
         int bits = Float.floatToRawIntBits(value);
         if (Float.isNaN(value)) {

@@ -41,8 +41,8 @@ record PlainAttention(PlainModel model, int layer) {
                                 * Math.tanh(score / form.softCap().getAsDouble());
                     }
                     if (config.positions(layer) instanceof Positions.Alibi alibi) {
-                        double penalty = alibi.slopes(form.heads())[head] * Math.abs(t - u);
-                        score -= alibi.scaled() ? penalty * form.scale() : penalty;
+                        double slope = alibi.slopes(form.heads())[head];
+                        score -= alibi.scaled() ? form.scale() * falconsDistance(slope, t, u) : slope * Math.abs(t - u);
                     }
                     total += p[u] = Math.exp(score);
                 }
@@ -104,5 +104,16 @@ record PlainAttention(PlainModel model, int layer) {
             y[from + i] = first * cosine - second * sine;
             y[from + half + i] = second * cosine + first * sine;
         }
+    }
+
+    /** Falcon's build_alibi_tensor in transformers, less the query's own: all of it in bfloat16. */
+    private static double falconsDistance(double slope, int query, int key) {
+        return bfloat16(bfloat16(slope) * bfloat16(query)) - bfloat16(bfloat16(slope) * bfloat16(key));
+    }
+
+    /** Eight digits of the fraction, in binary. */
+    private static double bfloat16(double value) {
+        double unit = value == 0 ? 1 : Math.scalb(1.0, Math.getExponent(value) - 7);
+        return Math.rint(value / unit) * unit;
     }
 }
