@@ -13,6 +13,9 @@ import java.util.function.Predicate;
  * Falcon (arXiv:2311.16867 §4): the 7B model has one key/value head, and one norm before attention and feed-forward block
  * side by side; those after it have several and mostly two norms; Falcon-RW has ALiBi, biases, and its blocks one after the
  * other.
+ *
+ * <p>ALiBi counts once, as the models were trained and as transformers' default attention has it. Its eager attention adds
+ * the bias a second time, by the mask (4.45 to 5.17, FalconModel).
  */
 final class Falcon implements Family {
     private static final int POSITIONS = 2048;

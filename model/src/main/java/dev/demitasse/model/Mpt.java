@@ -19,7 +19,7 @@ import java.util.function.Predicate;
  * MPT (MosaicML, 2023): ALiBi or learned positions, layer norms mostly without biases, q, k and v cut to a bound.
  *
  * <p>There are two implementations of one config.json. That of transformers, {@code MptForCausalLM}, looks neither at
- * {@code no_bias}, {@code alibi}, {@code qk_ln}, {@code attn_type}, {@code expansion_ratio} nor {@code logit_scale}: it has
+ * {@code no_bias}, {@code alibi}, {@code alibi_bias_max}, {@code qk_ln}, {@code attn_type}, {@code expansion_ratio} nor {@code logit_scale}: it has
  * no biases, always ALiBi, four times the width. The authors' own (llm-foundry), {@code MPTForCausalLM}, honours them all.
  */
 final class Mpt implements Family {
@@ -83,7 +83,7 @@ final class Mpt implements Family {
                 .embedding(learned ? GptKeys.learned(json, POSITIONS) : InputEmbedding.plain(width))
                 .attention(attention(json, inside, norm, authors))
                 .feedForward(FeedForward.plain((int) (width * ratio), Activation.GELU, norm.bias()))
-                .positions(positions(alibi, inside.number("alibi_bias_max", ALIBI)))
+                .positions(positions(alibi, authors ? inside.number("alibi_bias_max", ALIBI) : ALIBI))
                 .norm(norm)
                 .head(Head.plain(json.flag("tie_word_embeddings", true)).withScale(authors ? logitScale(json) : 1))
                 .build();
@@ -150,7 +150,7 @@ final class Mpt implements Family {
         double ratio = (double) config.feedForward().intermediateSize() / config.hiddenSize();
         boolean alibi = config.positions() instanceof Positions.Alibi;
         boolean authors = ratio != 4
-                || !alibi
+                || !config.positions().equals(positions(true, ALIBI))
                 || config.norm().bias()
                 || config.head().scale() != 1
                 || config.attention().keyValueHeads() != config.attention().heads()

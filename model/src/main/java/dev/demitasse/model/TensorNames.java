@@ -56,6 +56,13 @@ public final class TensorNames {
         return this;
     }
 
+    /** The name that the rule would give, of a tensor that has an {@link #exact} one. */
+    public Optional<String> otherName(TensorKey key) {
+        return exact.containsKey(key)
+                ? Optional.of(at(place(huggingFace, key).module(), key) + suffix(key.part()))
+                : Optional.empty();
+    }
+
     /** What some Hugging Face files leave out at the start of every name. */
     public TensorNames optionalPrefix(String prefix) {
         optionalPrefix = prefix;

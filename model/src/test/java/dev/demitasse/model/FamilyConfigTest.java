@@ -222,11 +222,11 @@ class FamilyConfigTest {
         assertThat(config.positions()).isEqualTo(new Positions.Alibi(8, false));
     }
 
-    /** MptAttention, MptMLP, MptBlock of transformers: no flag but clip_qkv, softmax_scale and alibi_bias_max counts. */
+    /** MptAttention, MptMLP, MptBlock of transformers: no flag but clip_qkv and softmax_scale counts. */
     @Test
     void mptOfTransformers() {
         ModelConfig config = read("mpt");
-        assertThat(config.positions()).isEqualTo(new Positions.Alibi(6, false));
+        assertThat(config.positions()).isEqualTo(new Positions.Alibi(8, false));
         assertThat(config.attention())
                 .isEqualTo(Attention.of(4, 4, 8).withClip(OptionalDouble.of(3)).withScale(0.25));
         assertThat(config.feedForward()).isEqualTo(FeedForward.plain(128, Activation.GELU, false));

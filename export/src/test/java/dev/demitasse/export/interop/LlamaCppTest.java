@@ -183,11 +183,16 @@ class LlamaCppTest {
     @ValueSource(
             strings = {
                 "llama_yarn",
+                "bloom",
                 "cohere",
+                "falcon_one_norm",
                 "gpt_bigcode",
+                "gpt_bigcode_multi_head",
                 "granite",
                 "internlm2",
                 "minicpm",
+                "mpt_clipped",
+                "mpt_learned",
                 "mpt_plain",
                 "olmoe",
                 "openelm",

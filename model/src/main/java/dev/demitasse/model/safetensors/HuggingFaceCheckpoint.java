@@ -127,7 +127,8 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
         if (key.role() == Role.HEAD && key.part() != Part.BIAS && config.tiedHead()) {
             return tensor(new TensorKey(Role.EMBEDDING, key.part(), key.layer()));
         }
-        String alone = names.name(key);
+        // A masked-language-model head that is not tied has its bias by both names, and adds the one beside its weight.
+        String alone = names.otherName(key).filter(tensors::containsKey).orElseGet(() -> names.name(key));
         if (names.plain(key) || tensors.containsKey(alone)) {
             return stored(Piece.whole(alone, config.shape(key), false), key);
         }

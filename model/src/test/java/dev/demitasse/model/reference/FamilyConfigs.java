@@ -168,6 +168,20 @@ public final class FamilyConfigs {
                   "logit_scale": null, "max_seq_len": 64, "model_type": "mpt", "n_heads": 4, "n_layers": 2,
                   "no_bias": true, "norm_type": "low_precision_layernorm", "vocab_size": 40
                 }""");
+        texts.put("mpt_clipped", """
+                {
+                  "architectures": ["MptForCausalLM"], "attn_config": {"clip_qkv": 2}, "d_model": 48, "max_seq_len": 64,
+                  "model_type": "mpt", "n_heads": 6, "n_layers": 2, "vocab_size": 40
+                }""");
+        texts.put("mpt_learned", """
+                {
+                  "architectures": ["MPTForCausalLM"], "attn_config": {"alibi": false}, "d_model": 32,
+                  "max_seq_len": 64, "model_type": "mpt", "n_heads": 4, "n_layers": 2, "no_bias": false,
+                  "vocab_size": 40
+                }""");
+        texts.put(
+                "mpt_normed",
+                text("mpt_learned", texts).replace("\"alibi\": false", "\"alibi\": true, \"qk_ln\": true"));
         texts.put("mpt_authors", """
                 {
                   "architectures": ["MPTForCausalLM"],
