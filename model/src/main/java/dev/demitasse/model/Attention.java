@@ -1,5 +1,7 @@
 package dev.demitasse.model;
 
+import java.util.Collections;
+import java.util.EnumSet;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.Set;
@@ -34,7 +36,9 @@ public record Attention(
     public static final Set<Role> PROJECTIONS = Set.of(Role.QUERY, Role.KEY, Role.VALUE, Role.ATTENTION_OUTPUT);
 
     public Attention {
-        biases = Set.copyOf(biases);
+        // In the order of roles, so that what prints and compares it does so alike in every run. (JDK 25.0.3 was seen to
+        // compile the comparison of two Set.of, whose order is another in each, so that equal sets differed once.)
+        biases = biases.isEmpty() ? Set.of() : Collections.unmodifiableSet(EnumSet.copyOf(biases));
         if (heads < 1 || keyValueHeads < 1 || headDimension < 1 || slidingWindow < 1 || heads % keyValueHeads != 0) {
             throw new IllegalArgumentException("heads %d, key/value heads %d, head dimension %d, window %d"
                     .formatted(heads, keyValueHeads, headDimension, slidingWindow));
