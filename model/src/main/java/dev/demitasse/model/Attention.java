@@ -36,7 +36,8 @@ public record Attention(
     public static final Set<Role> PROJECTIONS = Set.of(Role.QUERY, Role.KEY, Role.VALUE, Role.ATTENTION_OUTPUT);
 
     public Attention {
-        // In the order of roles, so that what prints and compares it does so alike in every run. (JDK 25.0.3 was seen to
+        // In the order of roles, so that what prints and compares it does so alike in every run. (JDK 25.0.3 was seen
+        // to
         // compile the comparison of two Set.of, whose order is another in each, so that equal sets differed once.)
         biases = biases.isEmpty() ? Set.of() : Collections.unmodifiableSet(EnumSet.copyOf(biases));
         if (heads < 1 || keyValueHeads < 1 || headDimension < 1 || slidingWindow < 1 || heads % keyValueHeads != 0) {

@@ -239,6 +239,13 @@ final class Mpt implements Family {
     }
 
     @Override
+    public Optional<String> beyondLlamaCpp(ModelConfig config) {
+        return config.attention().queryKeyNorm().isPresent()
+                ? Optional.of("llama.cpp ends with an assertion at this architecture's norms of queries and keys")
+                : Optional.empty();
+    }
+
+    @Override
     public Map<String, Object> writeGguf(ModelConfig config) {
         GgufKeys.refuseScales(config);
         GgufKeys.refuse(config, config.head().scale() != 1, "scale of logits");
