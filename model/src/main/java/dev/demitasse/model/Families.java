@@ -7,7 +7,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
 import java.util.regex.Pattern;
-import java.util.stream.Collectors;
 
 /** Every family that Demitasse knows. */
 public final class Families {
@@ -69,8 +68,10 @@ public final class Families {
         Family family = ALL.stream()
                 .filter(candidate -> architectures.stream().anyMatch(candidate.architectures()::contains))
                 .findFirst()
-                .orElseThrow(() ->
-                        json.malformed("architectures", "is %s; Demitasse knows %s".formatted(architectures, known())));
+                .orElseThrow(() -> new MalformedModelException(
+                        json.path(),
+                        "'architectures' is %s, which Demitasse does not know".formatted(shortened(architectures)),
+                        "docs/families.md lists those that it knows"));
         try {
             return family.read(json);
         } catch (IllegalArgumentException | ArithmeticException e) {
@@ -172,10 +173,8 @@ public final class Families {
         return GgufKeys.longRope(metadata, config, shortFactors, longFactors);
     }
 
-    private static String known() {
-        return ALL.stream()
-                .flatMap(family -> family.architectures().stream())
-                .sorted()
-                .collect(Collectors.joining(", "));
+    private static String shortened(List<String> architectures) {
+        String text = architectures.toString();
+        return text.length() > 200 ? text.substring(0, 200) + "…" : text;
     }
 }
