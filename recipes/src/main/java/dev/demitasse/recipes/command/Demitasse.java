@@ -43,6 +43,7 @@ import picocli.CommandLine.Spec;
             GenerateCommand.class,
             VerifyCommand.class,
             InspectCommand.class,
+            ConvertCommand.class,
             CommandLine.HelpCommand.class,
             AutoComplete.GenerateCompletion.class
         })

@@ -8,6 +8,7 @@ import picocli.CommandLine.Parameters;
 /** The model that a command is about. */
 final class ModelArgument {
     @Parameters(
+            index = "0",
             paramLabel = "MODEL",
             description = {
                 "A checkpoint folder, a .gguf, an .onnx that Demitasse wrote, hf:ORG/NAME[@REVISION] or builtin:NAME.",

@@ -93,6 +93,23 @@ class DemitasseTest {
         }
     }
 
+    /** To GGUF and back: the same story, from a folder that holds what the first one held. */
+    @Test
+    void convertsToGgufAndBack() throws IOException {
+        Path model = SharedData.require("data/models/stories260K");
+        Path file = folder.resolve("stories.gguf");
+        Path back = folder.resolve("back");
+        assertThat(run("convert", model, file)).isZero();
+        assertThat(run("convert", file, back)).isZero();
+        assertThat(run("convert", model, back)).isEqualTo(2);
+        assertThat(err.toString()).contains("is there already");
+        assertThat(run("convert", model, folder.resolve("x.gguf"), "--format", "q9"))
+                .isEqualTo(2);
+        out.getBuffer().setLength(0);
+        assertThat(run("generate", back)).isZero();
+        assertThat(out.toString()).isEqualTo(Files.readString(model.resolve("expected_stdout.txt")));
+    }
+
     /** As a shell's pattern names them: what holds no reference outputs is passed over, unless nothing is left. */
     @Test
     void verifyPassesOverWhatHasNoReferenceOutputs() {
