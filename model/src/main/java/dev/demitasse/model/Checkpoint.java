@@ -59,6 +59,14 @@ public interface Checkpoint extends AutoCloseable {
      */
     Tensor tensor(TensorKey key);
 
+    /**
+     * What {@link #tensor} would be stored in. Asking costs nothing, where a tensor that the file holds in pieces is put
+     * together each time it is asked for.
+     *
+     * @throws MalformedModelException as {@link #tensor}
+     */
+    TensorFormat format(TensorKey key);
+
     /** The tokenizer that came with the model, or nothing. */
     Optional<Tokenizer> tokenizer();
 
@@ -81,15 +89,14 @@ public interface Checkpoint extends AutoCloseable {
     default Map<String, Long> parametersByFormat() {
         Map<String, Long> counts = new TreeMap<>();
         for (TensorKey key : config().tensors()) {
-            Tensor tensor = tensor(key);
-            counts.merge(tensor.format().id(), tensor.elements(), Long::sum);
+            counts.merge(format(key).id(), Tensor.elements(config().shape(key)), Long::sum);
         }
         return counts;
     }
 
     /** The format that most parameters of the decoder layers' projections are stored in. */
     default TensorFormat projectionFormat() {
-        return tensor(TensorKey.weight(Role.DOWN, 0)).format();
+        return format(config().exampleProjection());
     }
 
     @Override

@@ -37,7 +37,7 @@ final class Cohere implements Family {
     public ModelConfig read(ConfigJson json) {
         Norm norm = new Norm.Layer(json.number("layer_norm_eps", 1e-5), true, false);
         Attention attention = ConfigKeys.attention(json)
-                .withBiases(json.flag("attention_bias", false) ? Attention.PROJECTIONS : Set.of())
+                .withBiases(ConfigKeys.biases(json, false))
                 .withQueryKeyNorm(
                         json.flag("use_qk_norm", false)
                                 ? Optional.of(new QueryKeyNorm(norm, Scope.EACH_HEAD))
@@ -54,7 +54,7 @@ final class Cohere implements Family {
     @Override
     public ObjectNode write(ModelConfig config) {
         ObjectNode json = ConfigKeys.write(config, Map.of())
-                .put("attention_bias", !config.attention().biases().isEmpty())
+                .put(ConfigKeys.BIAS, ConfigKeys.biased(config))
                 .put("use_qk_norm", config.attention().queryKeyNorm().isPresent())
                 .put("logit_scale", config.head().scale());
         json.remove("head_dim");

@@ -9,6 +9,7 @@ import dev.demitasse.model.Positions.Rotary;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
+import java.util.Set;
 import java.util.function.IntPredicate;
 import java.util.function.IntUnaryOperator;
 
@@ -17,6 +18,9 @@ import java.util.function.IntUnaryOperator;
  * {@link ConfigJson#renamed} and writes by {@link #write}'s {@code names}: the same map.
  */
 final class ConfigKeys {
+    /** Whether q, k, v and the attention output add biases, all of them or none. */
+    static final String BIAS = "attention_bias";
+
     private static final String SLIDING = "sliding_attention";
     private static final String SCALING = "rope_scaling";
     private static final String ORIGINAL_POSITIONS = "original_max_position_embeddings";
@@ -39,6 +43,16 @@ final class ConfigKeys {
         int heads = json.size("num_attention_heads");
         int width = Math.max(1, json.size("hidden_size") / heads);
         return Attention.of(heads, json.size("num_key_value_heads", heads), json.size("head_dim", width));
+    }
+
+    /** Which projections of attention {@link #BIAS} gives a bias. */
+    static Set<Role> biases(ConfigJson json, boolean otherwise) {
+        return json.flag(BIAS, otherwise) ? Attention.PROJECTIONS : Set.of();
+    }
+
+    /** What {@link #BIAS} says of {@code config}. */
+    static boolean biased(ModelConfig config) {
+        return !config.attention().biases().isEmpty();
     }
 
     /**
@@ -72,6 +86,12 @@ final class ConfigKeys {
     /** {@code sliding_window}, if it is there. */
     static OptionalInt window(ConfigJson json) {
         return json.has("sliding_window") ? OptionalInt.of(json.size("sliding_window")) : OptionalInt.empty();
+    }
+
+    /** Writes {@code sliding_window}, that of all layers. */
+    static ObjectNode writeWindow(ModelConfig config, ObjectNode json) {
+        int window = config.attention().slidingWindow();
+        return window == Attention.FULL ? json.putNull("sliding_window") : json.put("sliding_window", window);
     }
 
     /** Writes {@code sliding_window} and which layers slide. */

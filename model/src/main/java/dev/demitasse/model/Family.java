@@ -63,9 +63,9 @@ public interface Family {
         return false;
     }
 
-    /** Reads GGUF metadata of {@link #ggufArchitecture}. */
+    /** Reads GGUF metadata of {@link #ggufArchitecture}; what the keys that architectures share tell, if that is all. */
     default ModelConfig readGguf(GgufMetadata metadata) {
-        throw new IllegalArgumentException(id() + " has no GGUF files");
+        return new GgufKeys(this, metadata).config().build();
     }
 
     /**
@@ -79,6 +79,6 @@ public interface Family {
 
     /** GGUF metadata of the architecture: keys under {@link #ggufArchitecture}, Integer, Float, Boolean, String or lists of them. */
     default Map<String, Object> writeGguf(ModelConfig config) {
-        throw new IllegalArgumentException(id() + " has no GGUF files");
+        return GgufKeys.write(config);
     }
 }

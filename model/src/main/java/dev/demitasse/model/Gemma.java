@@ -58,7 +58,7 @@ final class Gemma implements Family {
     static Attention attention(ConfigJson json) {
         int heads = json.size("num_attention_heads");
         return Attention.of(heads, json.size("num_key_value_heads", heads), headDimension(json))
-                .withBiases(json.flag("attention_bias", false) ? Attention.PROJECTIONS : Set.of());
+                .withBiases(ConfigKeys.biases(json, false));
     }
 
     @Override
@@ -68,7 +68,7 @@ final class Gemma implements Family {
 
     static ObjectNode writeNear(ModelConfig config) {
         return ConfigKeys.write(config, Map.of("hidden_act", "hidden_activation"))
-                .put("attention_bias", !config.attention().biases().isEmpty());
+                .put(ConfigKeys.BIAS, ConfigKeys.biased(config));
     }
 
     /**
@@ -102,10 +102,5 @@ final class Gemma implements Family {
     @Override
     public ModelConfig readGguf(GgufMetadata metadata) {
         return near(new GgufKeys(this, metadata)).build();
-    }
-
-    @Override
-    public Map<String, Object> writeGguf(ModelConfig config) {
-        return GgufKeys.write(config);
     }
 }

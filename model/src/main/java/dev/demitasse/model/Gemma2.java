@@ -2,7 +2,6 @@ package dev.demitasse.model;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.demitasse.model.gguf.GgufMetadata;
-import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
@@ -116,10 +115,5 @@ final class Gemma2 implements Family {
                         : attentions.apply(layer).withSlidingWindow(Attention.FULL))
                 .residual(Residual.SANDWICH_NORM)
                 .build();
-    }
-
-    @Override
-    public Map<String, Object> writeGguf(ModelConfig config) {
-        return GgufKeys.write(config);
     }
 }

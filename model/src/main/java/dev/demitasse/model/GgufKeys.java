@@ -41,7 +41,12 @@ final class GgufKeys {
     GgufKeys(Family family, GgufMetadata metadata) {
         this.family = family;
         this.metadata = metadata;
-        this.prefix = family.ggufArchitecture().orElseThrow() + ".";
+        this.prefix = architecture(family) + ".";
+    }
+
+    private static String architecture(Family family) {
+        return family.ggufArchitecture()
+                .orElseThrow(() -> new IllegalArgumentException(family.id() + " has no GGUF files"));
     }
 
     /** All that is said, gated SILU and norms of the kind whose epsilon is there otherwise. */
@@ -341,7 +346,7 @@ final class GgufKeys {
         writeExperts(config, values);
         writePositions(config, values);
         Map<String, Object> prefixed = new LinkedHashMap<>();
-        String architecture = config.family().ggufArchitecture().orElseThrow();
+        String architecture = architecture(config.family());
         values.forEach((key, value) -> prefixed.put(architecture + "." + key, value));
         return prefixed;
     }

@@ -45,8 +45,7 @@ final class GptNeoX implements Family {
 
     @Override
     public ModelConfig read(ConfigJson json) {
-        Attention attention = GptKeys.attention(json)
-                .withBiases(json.flag("attention_bias", true) ? Attention.PROJECTIONS : Set.of());
+        Attention attention = GptKeys.attention(json).withBiases(ConfigKeys.biases(json, true));
         double part = json.number("rotary_pct", json.number("partial_rotary_factor", 0.25));
         ConfigJson rope = json.has("rope_theta") ? json : json.renamed(Map.of("rope_theta", "rotary_emb_base"));
         return GptKeys.near(this, json, 2048, "gelu", false)
@@ -69,7 +68,7 @@ final class GptNeoX implements Family {
         Positions.Rotary rotary = (Positions.Rotary) config.positions();
         double part = (double) rotary.dimensions() / config.attention().headDimension();
         return GptKeys.write(config, Map.of())
-                .put("attention_bias", !config.attention().biases().isEmpty())
+                .put(ConfigKeys.BIAS, ConfigKeys.biased(config))
                 .put("rotary_pct", part)
                 .put("partial_rotary_factor", part)
                 .put("rotary_emb_base", rotary.base())

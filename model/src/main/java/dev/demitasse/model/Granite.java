@@ -27,7 +27,7 @@ final class Granite implements Family {
     @Override
     public ModelConfig read(ConfigJson json) {
         Attention attention = ConfigKeys.attention(json)
-                .withBiases(json.flag("attention_bias", false) ? Attention.PROJECTIONS : Set.of())
+                .withBiases(ConfigKeys.biases(json, false))
                 .withScale(json.number("attention_multiplier", 1));
         return Llama.near(this, json)
                 .attention(attention)
@@ -43,7 +43,7 @@ final class Granite implements Family {
     @Override
     public ObjectNode write(ModelConfig config) {
         return ConfigKeys.write(config, Map.of())
-                .put("attention_bias", !config.attention().biases().isEmpty())
+                .put(ConfigKeys.BIAS, ConfigKeys.biased(config))
                 .put("mlp_bias", config.feedForward().bias())
                 .put("attention_multiplier", config.attention().scale())
                 .put("embedding_multiplier", config.embedding().scale())

@@ -3,7 +3,6 @@ package dev.demitasse.model;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.demitasse.model.Place.Order;
 import dev.demitasse.model.Positions.Pairing;
-import dev.demitasse.model.gguf.GgufMetadata;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -66,15 +65,5 @@ final class InternLm2 implements Family {
         return config.attention().biases().contains(Role.ATTENTION_OUTPUT)
                 ? Optional.of("llama.cpp knows no bias of this architecture's attention output")
                 : Optional.empty();
-    }
-
-    @Override
-    public ModelConfig readGguf(GgufMetadata metadata) {
-        return new GgufKeys(this, metadata).config().build();
-    }
-
-    @Override
-    public Map<String, Object> writeGguf(ModelConfig config) {
-        return GgufKeys.write(config);
     }
 }

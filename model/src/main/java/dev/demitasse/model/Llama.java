@@ -46,7 +46,7 @@ final class Llama implements Family {
 
     @Override
     public ModelConfig read(ConfigJson json) {
-        Set<Role> biases = json.flag("attention_bias", false) ? Attention.PROJECTIONS : Set.of();
+        Set<Role> biases = ConfigKeys.biases(json, false);
         return near(this, json)
                 .attention(ConfigKeys.attention(json).withBiases(biases))
                 .feedForward(feedForward(json).withBias(json.flag("mlp_bias", false)))
@@ -71,7 +71,7 @@ final class Llama implements Family {
     @Override
     public ObjectNode write(ModelConfig config) {
         return ConfigKeys.write(config, Map.of())
-                .put("attention_bias", !config.attention().biases().isEmpty())
+                .put(ConfigKeys.BIAS, ConfigKeys.biased(config))
                 .put("mlp_bias", config.feedForward().bias())
                 .put("pretraining_tp", 1);
     }
@@ -96,10 +96,5 @@ final class Llama implements Family {
             return new Mistral().readGguf(metadata);
         }
         return keys.config().build();
-    }
-
-    @Override
-    public Map<String, Object> writeGguf(ModelConfig config) {
-        return GgufKeys.write(config);
     }
 }

@@ -28,8 +28,7 @@ final class MiniCpm implements Family {
     public ModelConfig read(ConfigJson json) {
         int hiddenSize = json.size("hidden_size");
         return Llama.near(this, json)
-                .attention(ConfigKeys.attention(json)
-                        .withBiases(json.flag("attention_bias", false) ? Attention.PROJECTIONS : Set.of()))
+                .attention(ConfigKeys.attention(json).withBiases(ConfigKeys.biases(json, false)))
                 .embedding(InputEmbedding.plain(hiddenSize).withScale(json.number("scale_emb", 1)))
                 .residualScale(json.number("scale_depth", 1) / Math.sqrt(json.size("num_hidden_layers")))
                 .head(Head.plain(json.flag("tie_word_embeddings", true))
@@ -41,7 +40,7 @@ final class MiniCpm implements Family {
     public ObjectNode write(ModelConfig config) {
         double base = config.head().scale() * config.hiddenSize();
         return ConfigKeys.write(config, Map.of())
-                .put("attention_bias", !config.attention().biases().isEmpty())
+                .put(ConfigKeys.BIAS, ConfigKeys.biased(config))
                 .put("scale_emb", config.embedding().scale())
                 .put("scale_depth", config.residualScale() * Math.sqrt(config.layers()))
                 .put("dim_model_base", Math.max(1, Math.toIntExact(Math.round(base))));

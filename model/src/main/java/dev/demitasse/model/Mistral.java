@@ -2,7 +2,6 @@ package dev.demitasse.model;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.demitasse.model.Positions.Pairing;
-import dev.demitasse.model.gguf.GgufMetadata;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -38,8 +37,7 @@ final class Mistral implements Family {
     @Override
     public ObjectNode write(ModelConfig config) {
         ObjectNode json = ConfigKeys.write(config, Map.of());
-        int window = config.attention().slidingWindow();
-        return window == Attention.FULL ? json.putNull("sliding_window") : json.put("sliding_window", window);
+        return ConfigKeys.writeWindow(config, json);
     }
 
     @Override
@@ -50,15 +48,5 @@ final class Mistral implements Family {
     @Override
     public Optional<String> ggufArchitecture() {
         return Optional.of("llama");
-    }
-
-    @Override
-    public ModelConfig readGguf(GgufMetadata metadata) {
-        return new GgufKeys(this, metadata).config().build();
-    }
-
-    @Override
-    public Map<String, Object> writeGguf(ModelConfig config) {
-        return GgufKeys.write(config);
     }
 }

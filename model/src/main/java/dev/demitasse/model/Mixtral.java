@@ -50,8 +50,7 @@ final class Mixtral implements Family {
         ObjectNode json = ConfigKeys.write(config, Map.of())
                 .put("num_local_experts", experts.count())
                 .put("num_experts_per_tok", experts.used());
-        int window = config.attention().slidingWindow();
-        return window == Attention.FULL ? json.putNull("sliding_window") : json.put("sliding_window", window);
+        return ConfigKeys.writeWindow(config, json);
     }
 
     @Override
@@ -68,10 +67,5 @@ final class Mixtral implements Family {
     public ModelConfig readGguf(GgufMetadata metadata) {
         GgufKeys keys = new GgufKeys(this, metadata);
         return keys.config().feedForward(keys.experts(true)).build();
-    }
-
-    @Override
-    public Map<String, Object> writeGguf(ModelConfig config) {
-        return GgufKeys.write(config);
     }
 }

@@ -26,8 +26,7 @@ final class MobileLlm implements Family {
         json.refuse("layer_sharing", false);
         boolean tied = json.flag("share_embedding", json.flag("tie_word_embeddings", false));
         return Llama.near(this, json)
-                .attention(ConfigKeys.attention(json)
-                        .withBiases(json.flag("attention_bias", false) ? Attention.PROJECTIONS : Set.of()))
+                .attention(ConfigKeys.attention(json).withBiases(ConfigKeys.biases(json, false)))
                 .head(Head.plain(tied))
                 .build();
     }
@@ -35,7 +34,7 @@ final class MobileLlm implements Family {
     @Override
     public ObjectNode write(ModelConfig config) {
         return ConfigKeys.write(config, Map.of())
-                .put("attention_bias", !config.attention().biases().isEmpty())
+                .put(ConfigKeys.BIAS, ConfigKeys.biased(config))
                 .put("share_embedding", config.tiedHead())
                 .put("layer_sharing", false);
     }

@@ -231,6 +231,13 @@ public record ModelConfig(
         return family.names(this);
     }
 
+    /** One of the first layer's projections, to stand for all where one is asked: the last of its feed-forward block. */
+    public TensorKey exampleProjection() {
+        return feedForward().experts().isPresent()
+                ? TensorKey.expert(Role.EXPERT_DOWN, 0, 0)
+                : TensorKey.weight(Role.DOWN, 0);
+    }
+
     /** The norm that {@code key}, one of a norm's tensors, belongs to. */
     public Norm norm(TensorKey key) {
         return switch (key.role()) {
@@ -238,6 +245,13 @@ public record ModelConfig(
                 attention(key.layer()).queryKeyNorm().orElseThrow().norm();
             default -> norm;
         };
+    }
+
+    /** The tensor that holds {@code key}'s numbers: the embedding's where the head is tied to it, else itself. */
+    public TensorKey stored(TensorKey key) {
+        return key.role() == Role.HEAD && key.part() != Part.BIAS && head.tied()
+                ? new TensorKey(Role.EMBEDDING, key.part(), key.layer())
+                : key;
     }
 
     /** Whether the model has the tensor: a weight of its own, or a bias. */

@@ -31,7 +31,7 @@ final class Olmo implements Family {
     public ModelConfig read(ConfigJson json) {
         return Llama.near(this, json)
                 .attention(ConfigKeys.attention(json)
-                        .withBiases(json.flag("attention_bias", false) ? Attention.PROJECTIONS : Set.of())
+                        .withBiases(ConfigKeys.biases(json, false))
                         .withClip(json.optionalNumber("clip_qkv")))
                 .norm(NORM)
                 .build();
@@ -39,8 +39,7 @@ final class Olmo implements Family {
 
     @Override
     public ObjectNode write(ModelConfig config) {
-        ObjectNode json = ConfigKeys.write(config, Map.of())
-                .put("attention_bias", !config.attention().biases().isEmpty());
+        ObjectNode json = ConfigKeys.write(config, Map.of()).put(ConfigKeys.BIAS, ConfigKeys.biased(config));
         json.remove("layer_norm_eps");
         config.attention().clip().ifPresentOrElse(bound -> json.put("clip_qkv", bound), () -> json.putNull("clip_qkv"));
         return json;
@@ -59,10 +58,5 @@ final class Olmo implements Family {
     @Override
     public ModelConfig readGguf(GgufMetadata metadata) {
         return new GgufKeys(this, metadata).config().norm(NORM).build();
-    }
-
-    @Override
-    public Map<String, Object> writeGguf(ModelConfig config) {
-        return GgufKeys.write(config);
     }
 }

@@ -37,7 +37,7 @@ final class Olmo2 implements Family {
         Norm norm = new Norm.Rms(json.number("rms_norm_eps", 1e-5));
         return Llama.near(this, json)
                 .attention(ConfigKeys.attention(json)
-                        .withBiases(json.flag("attention_bias", false) ? Attention.PROJECTIONS : Set.of())
+                        .withBiases(ConfigKeys.biases(json, false))
                         .withQueryKeyNorm(Optional.of(new QueryKeyNorm(norm, Scope.ALL_HEADS))))
                 .norm(norm)
                 .residual(Residual.OUTPUT_NORM)
@@ -46,8 +46,7 @@ final class Olmo2 implements Family {
 
     @Override
     public ObjectNode write(ModelConfig config) {
-        return ConfigKeys.write(config, Map.of())
-                .put("attention_bias", !config.attention().biases().isEmpty());
+        return ConfigKeys.write(config, Map.of()).put(ConfigKeys.BIAS, ConfigKeys.biased(config));
     }
 
     @Override
@@ -63,10 +62,5 @@ final class Olmo2 implements Family {
                 .attention(keys.attentions(attention -> attention.withQueryKeyNorm(Optional.of(norm))))
                 .residual(Residual.OUTPUT_NORM)
                 .build();
-    }
-
-    @Override
-    public Map<String, Object> writeGguf(ModelConfig config) {
-        return GgufKeys.write(config);
     }
 }

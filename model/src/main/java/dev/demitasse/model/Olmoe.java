@@ -35,7 +35,7 @@ final class Olmoe implements Family {
                 0);
         return Llama.near(this, json)
                 .attention(ConfigKeys.attention(json)
-                        .withBiases(json.flag("attention_bias", false) ? Attention.PROJECTIONS : Set.of())
+                        .withBiases(ConfigKeys.biases(json, false))
                         .withClip(json.optionalNumber("clip_qkv"))
                         .withQueryKeyNorm(Optional.of(new QueryKeyNorm(norm, Scope.ALL_HEADS))))
                 .feedForward(FeedForward.experts(expert.intermediateSize(), expert.activation(), experts))
@@ -48,7 +48,7 @@ final class Olmoe implements Family {
     public ObjectNode write(ModelConfig config) {
         Experts experts = config.feedForward().experts().orElseThrow();
         ObjectNode json = ConfigKeys.write(config, Map.of())
-                .put("attention_bias", !config.attention().biases().isEmpty())
+                .put(ConfigKeys.BIAS, ConfigKeys.biased(config))
                 .put("num_experts", experts.count())
                 .put("num_experts_per_tok", experts.used())
                 .put("norm_topk_prob", experts.normalized());
@@ -76,10 +76,5 @@ final class Olmoe implements Family {
                 .attention(keys.attentions(attention -> attention.withQueryKeyNorm(Optional.of(norm))))
                 .feedForward(keys.experts(false))
                 .build();
-    }
-
-    @Override
-    public Map<String, Object> writeGguf(ModelConfig config) {
-        return GgufKeys.write(config);
     }
 }

@@ -86,9 +86,4 @@ final class Phi implements Family {
                 .residual(Residual.PARALLEL)
                 .build();
     }
-
-    @Override
-    public Map<String, Object> writeGguf(ModelConfig config) {
-        return GgufKeys.write(config);
-    }
 }

@@ -3,7 +3,6 @@ package dev.demitasse.model;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.demitasse.model.Place.Order;
 import dev.demitasse.model.Positions.Rotary;
-import dev.demitasse.model.gguf.GgufMetadata;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -54,18 +53,12 @@ final class Phi3 implements Family {
             rope.shortFactors().forEach(scaling.putArray("short_factor")::add);
             rope.longFactors().forEach(scaling.putArray("long_factor")::add);
         }
-        int window = config.attention().slidingWindow();
-        return window == Attention.FULL ? json.putNull("sliding_window") : json.put("sliding_window", window);
+        return ConfigKeys.writeWindow(config, json);
     }
 
     @Override
     public Optional<String> ggufArchitecture() {
         return Optional.of("phi3");
-    }
-
-    @Override
-    public ModelConfig readGguf(GgufMetadata metadata) {
-        return new GgufKeys(this, metadata).config().build();
     }
 
     @Override

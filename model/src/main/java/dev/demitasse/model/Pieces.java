@@ -1,5 +1,6 @@
 package dev.demitasse.model;
 
+import dev.demitasse.model.format.TensorFormat;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
@@ -20,40 +21,60 @@ public final class Pieces {
     }
 
     /**
+     * The format of the tensor {@code name} that {@code pieces} make up, without putting it together.
+     *
+     * @param file gives the file's tensors, their shapes checked
+     * @throws MalformedModelException if the pieces cannot be put together
+     */
+    public static TensorFormat format(String name, List<Piece> pieces, Function<Piece, Tensor> file) {
+        TensorFormat format = file.apply(pieces.getFirst()).format();
+        for (Piece piece : pieces) {
+            Tensor part = file.apply(piece);
+            if (!part.format().equals(format)) {
+                throw new MalformedModelException(
+                        "tensor '" + name + "'",
+                        "is made of parts in %s and %s"
+                                .formatted(format.id(), part.format().id()),
+                        "take a checkpoint whose tensors have one type");
+            }
+            if (pieces.size() > 1 || !whole(piece)) {
+                requireDivisible(part, piece);
+            }
+        }
+        return format;
+    }
+
+    /**
      * The tensor {@code [shape]} that {@code pieces} make up: a view of the file's where it stands there in one run, else a
      * copy on the heap.
      *
      * @param file gives the file's tensors, their shapes checked
      */
     public static Tensor gather(String name, long[] shape, List<Piece> pieces, Function<Piece, Tensor> file) {
+        TensorFormat format = format(name, pieces, file);
         Piece first = pieces.getFirst();
-        Tensor stored = file.apply(first);
-        if (pieces.size() == 1 && first.contiguous() && first.rows() == storedRows(first)) {
-            return new Tensor(name, stored.format(), shape, stored.data());
-        }
-        requireDivisible(stored, first);
         if (pieces.size() == 1 && first.contiguous()) {
-            long rowBytes = stored.data().byteSize() / storedRows(first);
-            MemorySegment rows = stored.data().asSlice(first.start() * rowBytes, first.rows() * rowBytes);
-            return new Tensor(name, stored.format(), shape, rows);
+            MemorySegment stored = file.apply(first).data();
+            long rowBytes = stored.byteSize() / storedRows(first);
+            MemorySegment rows =
+                    whole(first) ? stored : stored.asSlice(first.start() * rowBytes, first.rows() * rowBytes);
+            return new Tensor(name, format, shape, rows);
         }
-        Tensor whole = Tensor.allocate(name, stored.format(), shape);
+        Tensor together = Tensor.allocate(name, format, shape);
         for (Piece piece : pieces) {
             Tensor part = file.apply(piece);
-            if (!part.format().equals(stored.format())) {
-                throw new MalformedModelException(
-                        "tensor '" + name + "'",
-                        "is made of parts in %s and %s"
-                                .formatted(stored.format().id(), part.format().id()),
-                        "take a checkpoint whose tensors have one type");
-            }
             if (piece.transposed()) {
-                gatherColumns(part, piece, whole);
+                gatherColumns(part, piece, together);
             } else {
-                gatherRows(part, piece, whole);
+                gatherRows(part, piece, together);
             }
         }
-        return whole;
+        return together;
+    }
+
+    /** Whether the piece is all of the file's tensor, as it stands there. */
+    private static boolean whole(Piece piece) {
+        return piece.contiguous() && piece.rows() == storedRows(piece);
     }
 
     /** Blocks of a vector cannot be told apart, nor those of a row whose elements are wanted by column. */
@@ -78,17 +99,18 @@ public final class Pieces {
     /** Elements are whole numbers of bytes: a block cannot lie across rows. */
     private static void gatherColumns(Tensor part, Piece piece, Tensor whole) {
         int size = part.format().bytesPerBlock();
-        long columns = part.columns();
-        long inputs = whole.columns();
+        int inputs = whole.columns();
         for (long run = 0; run < piece.count(); run++) {
-            for (long i = 0; i < piece.run(); i++) {
-                long column = piece.start() + run * piece.stride() + i;
-                long row = piece.at() + run * piece.run() + i;
-                for (long input = 0; input < inputs; input++) {
-                    long from = (input * columns + column) * size;
-                    MemorySegment.copy(part.data(), from, whole.data(), (row * inputs + input) * size, size);
-                }
-            }
+            long column = piece.start() + run * piece.stride();
+            long row = piece.at() + run * piece.run();
+            new Transposition(
+                            part.data().asSlice(column * size),
+                            inputs,
+                            Math.toIntExact(piece.run()),
+                            part.columns(),
+                            size,
+                            whole.data().asSlice(row * inputs * size))
+                    .run();
         }
     }
 

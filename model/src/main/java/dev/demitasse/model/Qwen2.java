@@ -1,7 +1,6 @@
 package dev.demitasse.model;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import dev.demitasse.model.gguf.GgufMetadata;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -62,15 +61,5 @@ final class Qwen2 implements Family {
     @Override
     public Optional<String> ggufArchitecture() {
         return Optional.of("qwen2");
-    }
-
-    @Override
-    public ModelConfig readGguf(GgufMetadata metadata) {
-        return new GgufKeys(this, metadata).config().build();
-    }
-
-    @Override
-    public Map<String, Object> writeGguf(ModelConfig config) {
-        return GgufKeys.write(config);
     }
 }

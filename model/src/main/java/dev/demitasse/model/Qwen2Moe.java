@@ -98,9 +98,4 @@ final class Qwen2Moe implements Family {
         GgufKeys keys = new GgufKeys(this, metadata);
         return keys.config().feedForward(keys.experts(false)).build();
     }
-
-    @Override
-    public Map<String, Object> writeGguf(ModelConfig config) {
-        return GgufKeys.write(config);
-    }
 }

@@ -44,7 +44,7 @@ final class Qwen3 implements Family {
         int headDimension = json.size("head_dim", 128);
         Attention plain = ConfigKeys.attention(json);
         Attention attention = Attention.of(plain.heads(), plain.keyValueHeads(), headDimension)
-                .withBiases(json.flag("attention_bias", false) ? Attention.PROJECTIONS : Set.of())
+                .withBiases(ConfigKeys.biases(json, false))
                 .withQueryKeyNorm(Optional.of(new QueryKeyNorm(norm, Scope.HEAD)));
         return Llama.near(family, json)
                 .attention(Qwen2.attention(json, attention))
@@ -53,8 +53,7 @@ final class Qwen3 implements Family {
 
     @Override
     public ObjectNode write(ModelConfig config) {
-        return Qwen2.write(config, ConfigKeys.write(config, Map.of()))
-                .put("attention_bias", !config.attention().biases().isEmpty());
+        return Qwen2.write(config, ConfigKeys.write(config, Map.of())).put(ConfigKeys.BIAS, ConfigKeys.biased(config));
     }
 
     /** What GGUF says, with the norms that it implies. */
@@ -72,10 +71,5 @@ final class Qwen3 implements Family {
     @Override
     public ModelConfig readGguf(GgufMetadata metadata) {
         return near(new GgufKeys(this, metadata)).build();
-    }
-
-    @Override
-    public Map<String, Object> writeGguf(ModelConfig config) {
-        return GgufKeys.write(config);
     }
 }

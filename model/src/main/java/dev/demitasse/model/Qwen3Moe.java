@@ -44,7 +44,7 @@ final class Qwen3Moe implements Family {
     @Override
     public ObjectNode write(ModelConfig config) {
         return Qwen2Moe.writeExperts(config, Qwen2.write(config, ConfigKeys.write(config, Map.of())))
-                .put("attention_bias", !config.attention().biases().isEmpty());
+                .put(ConfigKeys.BIAS, ConfigKeys.biased(config));
     }
 
     @Override
@@ -63,10 +63,5 @@ final class Qwen3Moe implements Family {
     public ModelConfig readGguf(GgufMetadata metadata) {
         GgufKeys keys = new GgufKeys(this, metadata);
         return Qwen3.near(keys).feedForward(keys.experts(true)).build();
-    }
-
-    @Override
-    public Map<String, Object> writeGguf(ModelConfig config) {
-        return GgufKeys.write(config);
     }
 }

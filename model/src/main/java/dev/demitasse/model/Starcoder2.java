@@ -51,8 +51,7 @@ final class Starcoder2 implements Family {
         ObjectNode json = ConfigKeys.write(config, NAMES)
                 .put("use_bias", config.feedForward().bias());
         json.remove("head_dim");
-        int window = config.attention().slidingWindow();
-        return window == Attention.FULL ? json.putNull("sliding_window") : json.put("sliding_window", window);
+        return ConfigKeys.writeWindow(config, json);
     }
 
     @Override
@@ -66,10 +65,5 @@ final class Starcoder2 implements Family {
         return keys.config()
                 .feedForward(keys.feedForwards(FeedForward.Activation.GELU_TANH, false))
                 .build();
-    }
-
-    @Override
-    public Map<String, Object> writeGguf(ModelConfig config) {
-        return GgufKeys.write(config);
     }
 }

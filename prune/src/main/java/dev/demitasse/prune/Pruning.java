@@ -63,7 +63,7 @@ public final class Pruning {
 
     private static ModelConfig check(Checkpoint source, PruneOptions options, Path output) {
         for (TensorKey key : source.config().tensors()) {
-            TensorFormat format = source.tensor(key).format();
+            TensorFormat format = source.format(key);
             if (!(format instanceof ScalarFormat scalar && scalar.floating())) {
                 throw new InvalidRequestException(
                         source.path(),
@@ -119,7 +119,7 @@ public final class Pruning {
 
     private static TensorFormat formatOf(Checkpoint source, Selection selection, TensorKey key) {
         TensorKey whole = key.role().perLayer() ? key.inLayer(selection.layers()[key.layer()]) : key;
-        return source.tensor(whole).format();
+        return source.format(whole);
     }
 
     private static PruneReport report(

@@ -104,7 +104,7 @@ public final class Quantization {
 
     private void checkSource() {
         for (TensorKey key : config.tensors()) {
-            TensorFormat format = source.tensor(key).format();
+            TensorFormat format = source.format(key);
             if (format instanceof BlockFormat || format == ScalarFormat.I8) {
                 throw new InvalidRequestException(
                         source.path(),

@@ -114,7 +114,7 @@ public final class GgufExport {
         if (!key.role().matrix() || key.part() == Part.BIAS || added(key)) {
             return ScalarFormat.F32;
         }
-        TensorFormat stored = source.tensor(key).format();
+        TensorFormat stored = source.format(key);
         TensorFormat wanted = options.format().orElse(natural(stored));
         if (wanted instanceof BlockFormat && stored instanceof BlockFormat && !stored.equals(wanted)) {
             report.changed(name(key), stored.id(), stored.id(), "kept, as it was quantized into this format already");

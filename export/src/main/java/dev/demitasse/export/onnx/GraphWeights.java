@@ -11,8 +11,6 @@ import dev.demitasse.model.TensorKey.Part;
 import dev.demitasse.model.format.BlockFormat;
 import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.format.TensorFormat;
-import java.util.HashMap;
-import java.util.Map;
 
 /** The checkpoint's tensors as constants of the graph, under their names in a Hugging Face checkpoint. */
 final class GraphWeights {
@@ -20,7 +18,6 @@ final class GraphWeights {
     private final GraphBuilder graph;
     private final ExportReport.Builder report;
     private final ModelConfig config;
-    private final Map<TensorKey, TensorFormat> formats = new HashMap<>();
 
     GraphWeights(Checkpoint source, GraphBuilder graph, ExportReport.Builder report) {
         this.source = source;
@@ -36,12 +33,7 @@ final class GraphWeights {
 
     /** Whether the weight of {@code key} is stored as INT8 codes and scales. */
     boolean integer(TensorKey key) {
-        return format(key) == ScalarFormat.I8;
-    }
-
-    /** Asked for once: a tensor that the checkpoint keeps in pieces is put together for each answer. */
-    private TensorFormat format(TensorKey key) {
-        return formats.computeIfAbsent(key, each -> source.tensor(each).format());
+        return source.format(key) == ScalarFormat.I8;
     }
 
     /** F32: a norm's weight, a bias, an INT8 weight's scales. */
@@ -79,7 +71,7 @@ final class GraphWeights {
     }
 
     private String matrix(TensorKey key, Initializer.Source bytes, long... dimensions) {
-        TensorFormat stored = format(key);
+        TensorFormat stored = source.format(key);
         ScalarFormat format = integer(key) ? ScalarFormat.I8 : ScalarFormat.F32;
         report.stored(name(key), format.id());
         if (stored instanceof BlockFormat) {

@@ -13,6 +13,7 @@ import dev.demitasse.model.TensorKey;
 import dev.demitasse.model.TensorKey.Part;
 import dev.demitasse.model.TensorNames;
 import dev.demitasse.model.format.ScalarFormat;
+import dev.demitasse.model.format.TensorFormat;
 import dev.demitasse.model.tokenizer.Tokenizer;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
@@ -92,6 +93,11 @@ final class MadeUpCheckpoint implements Checkpoint {
     @Override
     public boolean has(TensorKey key) {
         return tensors.containsKey(key);
+    }
+
+    @Override
+    public TensorFormat format(TensorKey key) {
+        return tensor(key).format();
     }
 
     @Override

@@ -21,6 +21,7 @@ import dev.demitasse.model.TensorNames;
 import dev.demitasse.model.files.OnDemand;
 import dev.demitasse.model.format.BlockFormat;
 import dev.demitasse.model.format.ScalarFormat;
+import dev.demitasse.model.format.TensorFormat;
 import dev.demitasse.model.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -66,7 +67,7 @@ public final class GgufCheckpoint implements Checkpoint {
         GgufFile file = GgufFile.open(path);
         try {
             GgufCheckpoint checkpoint = new GgufCheckpoint(file, config(file));
-            checkpoint.config.tensors().forEach(checkpoint::tensor);
+            checkpoint.config.tensors().forEach(checkpoint::format);
             return checkpoint;
         } catch (Throwable e) {
             file.close();
@@ -186,11 +187,15 @@ public final class GgufCheckpoint implements Checkpoint {
 
     @Override
     public Tensor tensor(TensorKey key) {
-        if (key.role() == Role.HEAD && key.part() == Part.WEIGHT && config.tiedHead()) {
-            return tensor(TensorKey.weight(Role.EMBEDDING));
-        }
-        List<Piece> pieces = names.gguf(key);
-        return Pieces.gather(pieces.getFirst().name(), config.shape(key), pieces, this::stored);
+        TensorKey own = config.stored(key);
+        List<Piece> pieces = names.gguf(own);
+        return Pieces.gather(pieces.getFirst().name(), config.shape(own), pieces, this::stored);
+    }
+
+    @Override
+    public TensorFormat format(TensorKey key) {
+        List<Piece> pieces = names.gguf(config.stored(key));
+        return Pieces.format(pieces.getFirst().name(), pieces, this::stored);
     }
 
     private Tensor stored(Piece piece) {

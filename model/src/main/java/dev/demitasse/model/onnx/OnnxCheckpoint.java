@@ -6,12 +6,13 @@ import dev.demitasse.model.Families;
 import dev.demitasse.model.InvalidRequestException;
 import dev.demitasse.model.MalformedModelException;
 import dev.demitasse.model.ModelConfig;
-import dev.demitasse.model.Role;
 import dev.demitasse.model.Tensor;
 import dev.demitasse.model.TensorKey;
 import dev.demitasse.model.TensorKey.Part;
 import dev.demitasse.model.TensorNames;
+import dev.demitasse.model.Transposition;
 import dev.demitasse.model.format.ScalarFormat;
+import dev.demitasse.model.format.TensorFormat;
 import dev.demitasse.model.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -98,11 +99,14 @@ public final class OnnxCheckpoint implements Checkpoint {
 
     @Override
     public Tensor tensor(TensorKey key) {
-        if (key.role() == Role.HEAD && key.part() != Part.BIAS && config.tiedHead()) {
-            return tensor(new TensorKey(Role.EMBEDDING, key.part(), key.layer()));
-        }
-        Tensor tensor = stored(key);
-        return transposed(key) ? turned.computeIfAbsent(key, missing -> turn(tensor)) : tensor;
+        TensorKey own = config.stored(key);
+        Tensor tensor = stored(own);
+        return transposed(own) ? turned.computeIfAbsent(own, missing -> turn(tensor)) : tensor;
+    }
+
+    @Override
+    public TensorFormat format(TensorKey key) {
+        return stored(config.stored(key)).format();
     }
 
     /** The initializer, its shape and type checked. */
@@ -150,6 +154,7 @@ public final class OnnxCheckpoint implements Checkpoint {
         new Transposition(
                         tensor.data(),
                         tensor.rows(),
+                        tensor.columns(),
                         tensor.columns(),
                         tensor.format().bytesPerBlock(),
                         target)

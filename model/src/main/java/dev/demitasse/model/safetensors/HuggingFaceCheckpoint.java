@@ -8,7 +8,6 @@ import dev.demitasse.model.MalformedModelException;
 import dev.demitasse.model.ModelConfig;
 import dev.demitasse.model.Piece;
 import dev.demitasse.model.Pieces;
-import dev.demitasse.model.Role;
 import dev.demitasse.model.Tensor;
 import dev.demitasse.model.TensorKey;
 import dev.demitasse.model.TensorKey.Part;
@@ -16,6 +15,7 @@ import dev.demitasse.model.TensorNames;
 import dev.demitasse.model.files.OnDemand;
 import dev.demitasse.model.files.TensorFile;
 import dev.demitasse.model.format.ScalarFormat;
+import dev.demitasse.model.format.TensorFormat;
 import dev.demitasse.model.pytorch.PytorchFile;
 import dev.demitasse.model.tokenizer.Tokenizer;
 import dev.demitasse.model.tokenizer.TokenizerFolder;
@@ -83,7 +83,7 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
                 files.add(file.toString().endsWith(".bin") ? PytorchFile.open(file) : SafetensorsFile.open(file));
             }
             HuggingFaceCheckpoint checkpoint = new HuggingFaceCheckpoint(folder, config, files);
-            config.tensors().forEach(checkpoint::tensor);
+            config.tensors().forEach(checkpoint::format);
             return checkpoint;
         } catch (Throwable e) {
             files.forEach(TensorFile::close);
@@ -124,15 +124,30 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
 
     @Override
     public Tensor tensor(TensorKey key) {
-        if (key.role() == Role.HEAD && key.part() != Part.BIAS && config.tiedHead()) {
-            return tensor(new TensorKey(Role.EMBEDDING, key.part(), key.layer()));
-        }
+        TensorKey own = config.stored(key);
+        List<Piece> pieces = pieces(own);
+        return standsAlone(own)
+                ? stored(pieces.getFirst(), own)
+                : Pieces.gather(names.name(own), config.shape(own), pieces, piece -> stored(piece, own));
+    }
+
+    @Override
+    public TensorFormat format(TensorKey key) {
+        TensorKey own = config.stored(key);
+        return Pieces.format(names.name(own), pieces(own), piece -> stored(piece, own));
+    }
+
+    private List<Piece> pieces(TensorKey key) {
+        return standsAlone(key) ? List.of(Piece.whole(alone(key), config.shape(key), false)) : names.huggingFace(key);
+    }
+
+    private boolean standsAlone(TensorKey key) {
+        return names.plain(key) || tensors.containsKey(alone(key));
+    }
+
+    private String alone(TensorKey key) {
         // A masked-language-model head that is not tied has its bias by both names, and adds the one beside its weight.
-        String alone = names.otherName(key).filter(tensors::containsKey).orElseGet(() -> names.name(key));
-        if (names.plain(key) || tensors.containsKey(alone)) {
-            return stored(Piece.whole(alone, config.shape(key), false), key);
-        }
-        return Pieces.gather(alone, config.shape(key), names.huggingFace(key), piece -> stored(piece, key));
+        return names.otherName(key).filter(tensors::containsKey).orElseGet(() -> names.name(key));
     }
 
     private Tensor stored(Piece piece, TensorKey key) {

@@ -14,11 +14,13 @@ import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.format.TensorFormat;
 import dev.demitasse.model.progress.Progress;
 import dev.demitasse.model.safetensors.CheckpointWriter;
+import dev.demitasse.recipes.language.Export;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.stream.Stream;
@@ -84,11 +86,10 @@ final class ConvertCommand implements Callable<Integer> {
     }
 
     private static TensorFormat formatNamed(String name) {
-        return TensorFormat.of(name)
-                .filter(found ->
-                        found instanceof BlockFormat || found instanceof ScalarFormat scalar && scalar.floating())
+        Map<String, TensorFormat> formats = Export.formats();
+        return Optional.ofNullable(formats.get(name))
                 .orElseThrow(() -> new InvalidRequestException(
-                        "--format", "'" + name + "' is not one", "there are f32, f16, bf16, q8_0, q4_0"));
+                        "--format", "'" + name + "' is not one", "there are " + String.join(", ", formats.keySet())));
     }
 
     private static void print(ExportReport report, PrintWriter out) {
@@ -108,7 +109,7 @@ final class ConvertCommand implements Callable<Integer> {
                 target, source.config(), source.tokenizer(), key -> folderFormat(source, key, wanted))) {
             for (TensorKey key : keys) {
                 writer.write(key, source.tensor(key));
-                if (source.tensor(key).format() == ScalarFormat.I8) {
+                if (source.format(key) == ScalarFormat.I8) {
                     writer.write(key.part(Part.SCALE), source.tensor(key.part(Part.SCALE)));
                 }
                 progress.advance(1);
@@ -119,7 +120,7 @@ final class ConvertCommand implements Callable<Integer> {
     }
 
     private static TensorFormat folderFormat(Checkpoint source, TensorKey key, Optional<TensorFormat> wanted) {
-        TensorFormat stored = source.tensor(key).format();
+        TensorFormat stored = source.format(key);
         if (stored == ScalarFormat.I8) {
             return stored;
         }

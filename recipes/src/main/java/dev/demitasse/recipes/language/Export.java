@@ -33,7 +33,8 @@ public record Export(Target target, Optional<TensorFormat> weights, Optional<Str
     static final Section SECTION =
             new Section("export", "Writes a file that other programs run.", FORMAT, WEIGHTS, FILE);
 
-    private static Map<String, TensorFormat> formats() {
+    /** What float matrices may be stored in, by name. */
+    public static Map<String, TensorFormat> formats() {
         Map<String, TensorFormat> formats = new TreeMap<>();
         for (TensorFormat format : TensorFormat.all()) {
             if (format instanceof BlockFormat

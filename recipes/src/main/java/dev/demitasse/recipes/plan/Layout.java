@@ -2,7 +2,6 @@ package dev.demitasse.recipes.plan;
 
 import dev.demitasse.model.Checkpoint;
 import dev.demitasse.model.ModelConfig;
-import dev.demitasse.model.Role;
 import dev.demitasse.model.Tensor;
 import dev.demitasse.model.TensorKey;
 import dev.demitasse.model.TensorKey.Part;
@@ -32,7 +31,7 @@ record Layout(ModelConfig config, Map<TensorKey, TensorFormat> formats) {
     static Layout of(Checkpoint checkpoint) {
         Map<TensorKey, TensorFormat> formats = new LinkedHashMap<>();
         for (TensorKey key : checkpoint.config().tensors()) {
-            formats.put(key, checkpoint.tensor(key).format());
+            formats.put(key, checkpoint.format(key));
         }
         return new Layout(checkpoint.config(), formats);
     }
@@ -127,11 +126,7 @@ record Layout(ModelConfig config, Map<TensorKey, TensorFormat> formats) {
 
     /** The format of most parameters of the layers' projections, by the name recipes have for it. */
     String formatName() {
-        TensorKey down = config.layerTensors(0).stream()
-                .filter(key -> key.role() == Role.DOWN || key.role() == Role.EXPERT_DOWN)
-                .findFirst()
-                .orElseThrow();
-        return format(down).weightName();
+        return format(config.exampleProjection()).weightName();
     }
 
     /** Whether all weights are floating-point numbers. */
