@@ -9,6 +9,7 @@ import dev.demitasse.model.Role;
 import dev.demitasse.model.Tensor;
 import dev.demitasse.model.TensorKey;
 import dev.demitasse.model.TensorKey.Part;
+import dev.demitasse.model.format.BlockFormat;
 import dev.demitasse.model.format.Q4_0;
 import dev.demitasse.model.format.Q8_0;
 import dev.demitasse.model.format.ScalarFormat;
@@ -306,6 +307,7 @@ final class GptqLayers implements LayerQuantizer {
         return switch (format) {
             case Q4_0 q40 -> Optional.of(new Q40Grid());
             case Q8_0 q80 -> Optional.of(new Q80Grid());
+            case BlockFormat other -> Optional.empty();
             case ScalarFormat scalar -> scalar == ScalarFormat.I8 ? Optional.of(new Int8Grid()) : Optional.empty();
         };
     }

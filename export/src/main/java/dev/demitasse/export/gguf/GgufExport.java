@@ -17,6 +17,7 @@ import dev.demitasse.model.TensorKey.Part;
 import dev.demitasse.model.TensorNames;
 import dev.demitasse.model.format.BlockFormat;
 import dev.demitasse.model.format.Q4_0;
+import dev.demitasse.model.format.Q4_K;
 import dev.demitasse.model.format.Q8_0;
 import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.format.TensorFormat;
@@ -268,6 +269,7 @@ public final class GgufExport {
         return switch (TensorFormat.of(most).orElseThrow()) {
             case Q4_0 q4 -> 2;
             case Q8_0 q8 -> 7;
+            case Q4_K q4k -> 15;
             case ScalarFormat scalar ->
                 switch (scalar) {
                     case F16 -> 1;

@@ -15,6 +15,7 @@ import dev.demitasse.model.TensorForm;
 import dev.demitasse.model.TensorKey;
 import dev.demitasse.model.TensorKey.Part;
 import dev.demitasse.model.format.BlockFormat;
+import dev.demitasse.model.format.BlockNumbers;
 import dev.demitasse.model.format.Q4_0;
 import dev.demitasse.model.format.Q8_0;
 import dev.demitasse.model.format.ScalarFormat;
@@ -182,12 +183,13 @@ class GgufExportTest {
                 Tensor tensor = checkpoint.tensor(key);
                 if (packedFormat(key) instanceof Q4_0) {
                     Tensor blocks = Tensor.allocate(tensor.name(), new Q4_0(), tensor.shape());
-                    byte[] codes = new byte[32];
+                    BlockNumbers numbers = new BlockNumbers(new Q4_0().scheme());
                     for (long at = 0; at < blocks.data().byteSize(); at += 18) {
-                        for (int i = 0; i < codes.length; i++) {
-                            codes[i] = (byte) random.nextInt(16);
+                        for (int i = 0; i < numbers.codes.length; i++) {
+                            numbers.codes[i] = (byte) (random.nextInt(16) - 8);
                         }
-                        Q4_0.pack(Float.floatToFloat16(random.nextFloat()), codes, 0, blocks.data(), at);
+                        numbers.scale = random.nextFloat();
+                        new Q4_0().pack(numbers, blocks.data(), at);
                     }
                     tensor = blocks;
                 }

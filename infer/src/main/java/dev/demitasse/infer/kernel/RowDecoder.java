@@ -1,6 +1,7 @@
 package dev.demitasse.infer.kernel;
 
 import dev.demitasse.model.Tensor;
+import dev.demitasse.model.format.BlockFormat;
 import dev.demitasse.model.format.Q4_0;
 import dev.demitasse.model.format.Q8_0;
 import dev.demitasse.model.format.ScalarFormat;
@@ -36,6 +37,7 @@ public final class RowDecoder {
         switch (matrix.format()) {
             case Q8_0 format -> decodeQ8(data, offset, target, at, count);
             case Q4_0 format -> decodeQ4(data, offset, target, at, count);
+            case BlockFormat format -> format.decode(data, offset, target, at, count);
             case ScalarFormat scalar -> {
                 switch (scalar) {
                     case F16 -> decodeF16(data, offset, target, at, count);

@@ -14,6 +14,7 @@ public record Q4_0() implements BlockFormat {
     public static final int BLOCK = 32;
     private static final int HALF = BLOCK / 2;
     private static final int BYTES = 2 + HALF;
+    private static final BlockScheme SCHEME = BlockScheme.scaled(BLOCK, new Levels.Integers(-8, 7));
 
     @Override
     public String id() {
@@ -21,8 +22,8 @@ public record Q4_0() implements BlockFormat {
     }
 
     @Override
-    public int blockSize() {
-        return BLOCK;
+    public BlockScheme scheme() {
+        return SCHEME;
     }
 
     @Override
@@ -31,21 +32,8 @@ public record Q4_0() implements BlockFormat {
     }
 
     @Override
-    public void decode(MemorySegment source, long offset, float[] target, int at, int count) {
-        for (int block = 0; block < count / BLOCK; block++) {
-            long start = offset + (long) block * BYTES;
-            float scale = Float.float16ToFloat(source.get(LITTLE_SHORT, start));
-            int first = at + block * BLOCK;
-            for (int i = 0; i < HALF; i++) {
-                int pair = source.get(ValueLayout.JAVA_BYTE, start + 2 + i);
-                target[first + i] = scale * ((pair & 15) - 8);
-                target[first + HALF + i] = scale * ((pair >> 4 & 15) - 8);
-            }
-        }
-    }
-
-    @Override
     public void encode(float[] source, int at, int count, MemorySegment target, long offset) {
+        BlockNumbers numbers = new BlockNumbers(SCHEME);
         for (int block = 0; block < count / BLOCK; block++) {
             int first = at + block * BLOCK;
             float extreme = 0;
@@ -58,24 +46,30 @@ public record Q4_0() implements BlockFormat {
             float scale = extreme / -8;
             // The codes come from the scale before its rounding to float16, as GGML's reference encoder has it.
             float inverse = scale == 0 ? 0 : 1 / scale;
-            byte[] codes = new byte[BLOCK];
             for (int i = 0; i < BLOCK; i++) {
-                codes[i] = (byte) Math.min(15, (int) (source[first + i] * inverse + 8.5f));
+                numbers.codes[i] = (byte) (Math.min(15, (int) (source[first + i] * inverse + 8.5f)) - 8);
             }
-            pack(Float.floatToFloat16(scale), codes, 0, target, offset + (long) block * BYTES);
+            numbers.scale = scale;
+            pack(numbers, target, offset + (long) block * BYTES);
         }
     }
 
-    /**
-     * Writes one block.
-     *
-     * @param scale as float16 bits
-     * @param codes from index {@code from}, 32 of them, 0 to 15
-     */
-    public static void pack(short scale, byte[] codes, int from, MemorySegment target, long offset) {
-        target.set(LITTLE_SHORT, offset, scale);
+    @Override
+    public void pack(BlockNumbers numbers, MemorySegment target, long offset) {
+        target.set(LITTLE_SHORT, offset, Float.floatToFloat16(numbers.scale));
         for (int i = 0; i < HALF; i++) {
-            target.set(ValueLayout.JAVA_BYTE, offset + 2 + i, (byte) (codes[from + i] | codes[from + HALF + i] << 4));
+            int pair = numbers.codes[i] + 8 | numbers.codes[HALF + i] + 8 << 4;
+            target.set(ValueLayout.JAVA_BYTE, offset + 2 + i, (byte) pair);
+        }
+    }
+
+    @Override
+    public void unpack(MemorySegment source, long offset, BlockNumbers numbers) {
+        numbers.scale = Float.float16ToFloat(source.get(LITTLE_SHORT, offset));
+        for (int i = 0; i < HALF; i++) {
+            int pair = source.get(ValueLayout.JAVA_BYTE, offset + 2 + i);
+            numbers.codes[i] = (byte) ((pair & 15) - 8);
+            numbers.codes[HALF + i] = (byte) ((pair >> 4 & 15) - 8);
         }
     }
 }

@@ -12,6 +12,8 @@ import java.lang.foreign.ValueLayout;
 public record Q8_0() implements BlockFormat {
     public static final int BLOCK = 32;
     private static final int BYTES = 2 + BLOCK;
+    // −128 is left out: kernels that take magnitudes apart from signs cannot hold +128.
+    private static final BlockScheme SCHEME = BlockScheme.scaled(BLOCK, new Levels.Integers(-127, 127));
 
     @Override
     public String id() {
@@ -19,8 +21,8 @@ public record Q8_0() implements BlockFormat {
     }
 
     @Override
-    public int blockSize() {
-        return BLOCK;
+    public BlockScheme scheme() {
+        return SCHEME;
     }
 
     @Override
@@ -29,18 +31,8 @@ public record Q8_0() implements BlockFormat {
     }
 
     @Override
-    public void decode(MemorySegment source, long offset, float[] target, int at, int count) {
-        for (int block = 0; block < count / BLOCK; block++) {
-            long start = offset + (long) block * BYTES;
-            float scale = Float.float16ToFloat(source.get(LITTLE_SHORT, start));
-            for (int i = 0; i < BLOCK; i++) {
-                target[at + block * BLOCK + i] = scale * source.get(ValueLayout.JAVA_BYTE, start + 2 + i);
-            }
-        }
-    }
-
-    @Override
     public void encode(float[] source, int at, int count, MemorySegment target, long offset) {
+        BlockNumbers numbers = new BlockNumbers(SCHEME);
         for (int block = 0; block < count / BLOCK; block++) {
             int first = at + block * BLOCK;
             float largest = 0;
@@ -50,23 +42,24 @@ public record Q8_0() implements BlockFormat {
             float scale = largest / 127;
             // The codes come from the scale before its rounding to float16, as GGML's reference encoder has it.
             float inverse = scale == 0 ? 0 : 1 / scale;
-            byte[] codes = new byte[BLOCK];
             for (int i = 0; i < BLOCK; i++) {
-                codes[i] = (byte) roundHalfAway(source[first + i] * inverse);
+                numbers.codes[i] = (byte) roundHalfAway(source[first + i] * inverse);
             }
-            pack(Float.floatToFloat16(scale), codes, 0, target, offset + (long) block * BYTES);
+            numbers.scale = scale;
+            pack(numbers, target, offset + (long) block * BYTES);
         }
     }
 
-    /**
-     * Writes one block.
-     *
-     * @param scale as float16 bits
-     * @param codes from index {@code from}, 32 of them, -128 to 127
-     */
-    public static void pack(short scale, byte[] codes, int from, MemorySegment target, long offset) {
-        target.set(LITTLE_SHORT, offset, scale);
-        MemorySegment.copy(codes, from, target, ValueLayout.JAVA_BYTE, offset + 2, BLOCK);
+    @Override
+    public void pack(BlockNumbers numbers, MemorySegment target, long offset) {
+        target.set(LITTLE_SHORT, offset, Float.floatToFloat16(numbers.scale));
+        MemorySegment.copy(numbers.codes, 0, target, ValueLayout.JAVA_BYTE, offset + 2, BLOCK);
+    }
+
+    @Override
+    public void unpack(MemorySegment source, long offset, BlockNumbers numbers) {
+        numbers.scale = Float.float16ToFloat(source.get(LITTLE_SHORT, offset));
+        MemorySegment.copy(source, ValueLayout.JAVA_BYTE, offset + 2, numbers.codes, 0, BLOCK);
     }
 
     private static int roundHalfAway(float value) {

@@ -24,7 +24,8 @@ public sealed interface TensorFormat permits ScalarFormat, BlockFormat {
                 ScalarFormat.U8,
                 ScalarFormat.BOOL,
                 new Q8_0(),
-                new Q4_0());
+                new Q4_0(),
+                new Q4_K());
     }
 
     /** The format whose {@link #id} is {@code id}, whatever its case. */

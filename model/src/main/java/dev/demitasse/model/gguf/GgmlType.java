@@ -20,7 +20,7 @@ public enum GgmlType {
     Q8_1(9),
     Q2_K(10),
     Q3_K(11),
-    Q4_K(12),
+    Q4_K(12, new dev.demitasse.model.format.Q4_K()),
     Q5_K(13),
     Q6_K(14),
     Q8_K(15),

@@ -1,6 +1,8 @@
 package dev.demitasse.quantize.grid;
 
 import dev.demitasse.model.Tensor;
+import dev.demitasse.model.format.BlockFormat;
+import dev.demitasse.model.format.BlockNumbers;
 import dev.demitasse.model.format.Q4_0;
 import dev.demitasse.model.format.Q8_0;
 import dev.demitasse.model.format.ScalarFormat;
@@ -108,22 +110,8 @@ public final class QuantizedMatrix {
      */
     public Tensor tensor(String name) {
         return switch (grid) {
-            case Q40Grid q40 -> {
-                Tensor tensor = Tensor.allocate(name, new Q4_0(), rows, columns);
-                for (int block = 0; block < scales.length; block++) {
-                    Q4_0.pack(
-                            half(block), codes, block * Q4_0.BLOCK, tensor.data(), block * tensor.rowBytes() / groups);
-                }
-                yield tensor;
-            }
-            case Q80Grid q80 -> {
-                Tensor tensor = Tensor.allocate(name, new Q8_0(), rows, columns);
-                for (int block = 0; block < scales.length; block++) {
-                    Q8_0.pack(
-                            half(block), codes, block * Q8_0.BLOCK, tensor.data(), block * tensor.rowBytes() / groups);
-                }
-                yield tensor;
-            }
+            case Q40Grid q40 -> packed(name, new Q4_0());
+            case Q80Grid q80 -> packed(name, new Q8_0());
             case Int8Grid int8 ->
                 new Tensor(name, ScalarFormat.I8, new long[] {rows, columns}, MemorySegment.ofArray(codes.clone()));
             case GroupGrid group -> throw new IllegalStateException("no file format holds " + group);
@@ -138,7 +126,17 @@ public final class QuantizedMatrix {
         return Tensor.ofFloats(name, scales, rows);
     }
 
-    private short half(int block) {
-        return Float.floatToFloat16(scales[block]);
+    private Tensor packed(String name, BlockFormat format) {
+        Tensor tensor = Tensor.allocate(name, format, rows, columns);
+        BlockNumbers numbers = new BlockNumbers(format.scheme());
+        int size = format.blockSize();
+        for (int block = 0; block < scales.length; block++) {
+            numbers.scale = scales[block];
+            for (int i = 0; i < size; i++) {
+                numbers.codes[i] = (byte) (codes[block * size + i] - zeros[block]);
+            }
+            format.pack(numbers, tensor.data(), (long) block * format.bytesPerBlock());
+        }
+        return tensor;
     }
 }
