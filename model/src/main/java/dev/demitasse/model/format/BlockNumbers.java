@@ -50,13 +50,15 @@ public final class BlockNumbers {
     public void decode(float[] target, int at) {
         int size = scheme.subSize();
         Levels levels = scheme.levels();
-        boolean zeros = scheme.offset() instanceof BlockScheme.Offset.Zero;
         for (int sub = 0; sub < scheme.subBlocks(); sub++) {
             float step = step(sub);
             float base = base(sub);
+            int zero = scheme.offset() instanceof BlockScheme.Offset.Zero ? minimumCodes[sub] : 0;
+            // What has no base gets none added: 0 added to −0 would be 0.
+            boolean shifted = scheme.hasOffset() && !(scheme.offset() instanceof BlockScheme.Offset.Zero);
             for (int i = sub * size; i < (sub + 1) * size; i++) {
-                target[at + i] =
-                        zeros ? step * (levels.of(code(i)) - minimumCodes[sub]) : step * levels.of(code(i)) + base;
+                float scaled = step * (levels.of(code(i)) - zero);
+                target[at + i] = shifted ? scaled + base : scaled;
             }
         }
     }

@@ -95,12 +95,12 @@ class GgufReferenceTest {
 
     @Test
     void otherTypesAreNamedWhenAskedFor() throws IOException {
-        try (GgufFile file = GgufFile.open(golden("Q4_K.gguf"))) {
-            assertThat(file.tensors().get("blk.0.attn_q.weight").typeName()).isEqualTo("Q4_K");
+        try (GgufFile file = GgufFile.open(golden("Q5_K.gguf"))) {
+            assertThat(file.tensors().get("blk.0.attn_q.weight").typeName()).isEqualTo("Q5_K");
             assertThat(file.tensor("output_norm.weight").format()).isEqualTo(ScalarFormat.F32);
             assertThatThrownBy(() -> file.tensor("blk.0.attn_q.weight"))
                     .isInstanceOf(InvalidRequestException.class)
-                    .hasMessageContaining("Q4_K")
+                    .hasMessageContaining("Q5_K")
                     .hasMessageContaining("blk.0.attn_q.weight");
         }
     }
