@@ -5,36 +5,60 @@ import dev.demitasse.infer.Scorer;
 import dev.demitasse.model.InvalidRequestException;
 import dev.demitasse.model.MalformedModelException;
 import dev.demitasse.model.progress.Progress;
+import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 
 /**
- * Scores a model on a text, alone or beside a reference. Both see a window, its scores are added up, its logits are
- * forgotten: memory does not grow with the text.
+ * Scores a model on a text, alone or beside references. All see a window, its scores are added up, its logits are
+ * forgotten: of the text two numbers a token and reference are kept.
  */
 public final class Evaluation {
     private Evaluation() {}
 
     /**
+     * Scores {@code model}, beside {@code reference} if there is one, which is run too.
+     *
+     * @throws InvalidRequestException as {@link #run(Scorer, List, TokenWindows, Protocol, Progress)}
+     * @throws MalformedModelException as that
+     */
+    public static Quality run(
+            Scorer model,
+            Optional<? extends Scorer> reference,
+            TokenWindows test,
+            Protocol protocol,
+            Progress progress) {
+        return run(model, reference.stream().map(Reference::of).toList(), test, protocol, progress);
+    }
+
+    /**
      * @param model what is judged
-     * @param reference what it is compared with token by token, if anything
-     * @throws InvalidRequestException if the windows are too short to score or longer than a model's positions, or the two
+     * @param references what it is compared with token by token
+     * @throws InvalidRequestException if the windows are too short to score or longer than a model's positions, or the
      *     models have vocabularies of different sizes
      * @throws MalformedModelException if a model gives logits that are no numbers
      */
     public static Quality run(
-            Scorer model, Optional<Scorer> reference, TokenWindows test, Protocol protocol, Progress progress) {
+            Scorer model, List<Reference> references, TokenWindows test, Protocol protocol, Progress progress) {
         check(model, test, protocol);
-        reference.ifPresent(other -> {
-            check(other, test, protocol);
-            checkVocabularies(model, other);
+        references.forEach(reference -> {
+            reference.check(test, protocol);
+            checkVocabularies(model.config().vocabularySize(), reference.vocabularySize());
         });
         int firstScored = protocol.firstScored(test.length());
-        Tally tally = new Tally(model.config().vocabularySize());
+        Tally tally = new Tally(model.config().vocabularySize(), references.size());
         progress.begin("scoring", (long) test.count() * test.length(), "tokens");
         for (int i = 0; i < test.count(); i++) {
+            int index = i;
             int[] window = protocol.prepare(test.window(i), model.config());
-            tally.add(window, firstScored, model.logits(window), reference.map(other -> other.logits(window)));
+            float[] logits = model.logits(window);
+            tally.add(
+                    window,
+                    firstScored,
+                    logits,
+                    references.stream()
+                            .map(reference -> reference.expect(index, window))
+                            .toList());
             if (!Double.isFinite(tally.nll())) {
                 throw new MalformedModelException(
                         model.config().family().id() + " model",
@@ -48,7 +72,7 @@ public final class Evaluation {
         return tally.quality(test.bytes(firstScored));
     }
 
-    private static void check(Scorer model, TokenWindows test, Protocol protocol) {
+    static void check(Scorer model, TokenWindows test, Protocol protocol) {
         int length = test.length();
         if (protocol.firstScored(length) >= length) {
             throw new InvalidRequestException(
@@ -63,9 +87,7 @@ public final class Evaluation {
         }
     }
 
-    private static void checkVocabularies(Scorer model, Scorer reference) {
-        int ours = model.config().vocabularySize();
-        int theirs = reference.config().vocabularySize();
+    private static void checkVocabularies(int ours, int theirs) {
         if (ours != theirs) {
             throw new InvalidRequestException(
                     "evaluation",

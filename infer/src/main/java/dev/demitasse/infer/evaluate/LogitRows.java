@@ -35,11 +35,11 @@ final class LogitRows {
     }
 
     /**
-     * KL(reference ‖ model) = Σ p (r − m) − (ln Σ e^r − ln Σ e^m) of {@code count} logits of each from {@code at}, p the
-     * reference's probabilities; 0 exactly where the rows are equal.
+     * KL(reference ‖ model) = Σ p (r − m) − (ln Σ e^r − ln Σ e^m) of {@code count} logits of each, p the reference's
+     * probabilities; 0 exactly where the rows are equal.
      */
     static double divergence(
-            float[] reference, double referenceSum, float[] model, double modelSum, int at, int count) {
+            float[] reference, int from, double referenceSum, float[] model, int at, double modelSum, int count) {
         float shift = (float) referenceSum;
         // What rounding the shift took away, given back to the probabilities.
         double correction = Math.exp(shift - referenceSum);
@@ -49,14 +49,14 @@ final class LogitRows {
             int end = Math.min(count - Lanes.COUNT + 1, i + STRETCH);
             FloatVector sums = FloatVector.zero(Lanes.FLOAT);
             for (; i < end; i += Lanes.COUNT) {
-                FloatVector r = FloatVector.fromArray(Lanes.FLOAT, reference, at + i);
+                FloatVector r = FloatVector.fromArray(Lanes.FLOAT, reference, from + i);
                 FloatVector difference = r.sub(FloatVector.fromArray(Lanes.FLOAT, model, at + i));
                 sums = Exponential.of(r.sub(shift)).fma(difference, sums);
             }
             weighted += Lanes.sum(sums);
         }
         for (; i < count; i++) {
-            weighted += Math.exp(reference[at + i] - shift) * (reference[at + i] - model[at + i]);
+            weighted += Math.exp(reference[from + i] - shift) * (reference[from + i] - model[at + i]);
         }
         return Math.max(0, weighted * correction - (referenceSum - modelSum));
     }

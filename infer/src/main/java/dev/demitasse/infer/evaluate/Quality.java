@@ -1,5 +1,6 @@
 package dev.demitasse.infer.evaluate;
 
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -11,7 +12,7 @@ import java.util.Optional;
  * @param bitsPerByte the scored tokens' negative log₂ likelihood by the bytes of text they stand for: comparable between
  *     tokenizers
  * @param tokensScored how many tokens the figures are over
- * @param divergence from the reference model, if there was one
+ * @param divergences from the references, in their order
  */
 public record Quality(
         double perplexity,
@@ -19,4 +20,13 @@ public record Quality(
         double nll,
         double bitsPerByte,
         long tokensScored,
-        Optional<Divergence> divergence) {}
+        List<Divergence> divergences) {
+    public Quality {
+        divergences = List.copyOf(divergences);
+    }
+
+    /** From the first reference, if there was one. */
+    public Optional<Divergence> divergence() {
+        return divergences.stream().findFirst();
+    }
+}

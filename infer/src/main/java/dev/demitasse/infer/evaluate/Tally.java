@@ -1,76 +1,67 @@
 package dev.demitasse.infer.evaluate;
 
+import dev.demitasse.infer.evaluate.Reference.Expectations;
 import dev.demitasse.infer.parallel.Workers;
-import java.util.Optional;
-import org.apache.commons.math3.stat.descriptive.DescriptiveStatistics;
+import java.util.List;
+import java.util.stream.Stream;
 import org.apache.commons.math3.stat.descriptive.SummaryStatistics;
-import org.apache.commons.math3.stat.descriptive.rank.Percentile;
 
 /** Adds up scores token by token, always in the order of the text, whatever computed them. */
 final class Tally {
     private final int vocabulary;
     private final SummaryStatistics losses = new SummaryStatistics();
-    private final DescriptiveStatistics divergences = new DescriptiveStatistics();
-    private long agreements;
+    private final List<DivergenceTally> divergences;
 
-    Tally(int vocabulary) {
+    /** @param references how many the model is compared with */
+    Tally(int vocabulary, int references) {
         this.vocabulary = vocabulary;
+        this.divergences =
+                Stream.generate(DivergenceTally::new).limit(references).toList();
     }
 
     /**
      * Scores the tokens of {@code window} from {@code firstScored} on.
      *
      * @param logits {@code [window, vocabulary]}
-     * @param reference of the same shape, or nothing
+     * @param references what each expects
      */
-    void add(int[] window, int firstScored, float[] logits, Optional<float[]> reference) {
+    void add(int[] window, int firstScored, float[] logits, List<? extends Expectations> references) {
         int count = window.length - firstScored;
         double[] loss = new double[count];
-        double[] divergence = new double[count];
-        boolean[] agrees = new boolean[count];
+        Comparison[][] comparisons = new Comparison[count][references.size()];
         Workers.COMMON.run(count, i -> {
-            int at = (firstScored - 1 + i) * vocabulary;
+            int position = firstScored - 1 + i;
+            int right = window[position + 1];
+            int at = position * vocabulary;
             double total = LogitRows.logSumExp(logits, at, vocabulary);
-            loss[i] = total - logits[at + window[firstScored + i]];
-            reference.ifPresent(other -> {
-                double otherTotal = LogitRows.logSumExp(other, at, vocabulary);
-                divergence[i] = LogitRows.divergence(other, otherTotal, logits, total, at, vocabulary);
-                agrees[i] = LogitRows.mostLikely(other, at, vocabulary) == LogitRows.mostLikely(logits, at, vocabulary);
-            });
+            loss[i] = total - logits[at + right];
+            for (int other = 0; other < references.size(); other++) {
+                comparisons[i][other] = references.get(other).compare(position, right, logits, at, total);
+            }
         });
         for (int i = 0; i < count; i++) {
             losses.addValue(loss[i]);
-            if (reference.isPresent()) {
-                divergences.addValue(divergence[i]);
-                agreements += agrees[i] ? 1 : 0;
+            for (int other = 0; other < divergences.size(); other++) {
+                divergences.get(other).add(loss[i], comparisons[i][other]);
             }
         }
     }
 
     double nll() {
-        return losses.getSum() / losses.getN();
+        return losses.getMean();
     }
 
     /**
      * @param bytes of the text that the scored tokens stand for
      */
     Quality quality(long bytes) {
-        long tokens = losses.getN();
-        double error = tokens > 1 ? losses.getStandardDeviation() / Math.sqrt(tokens) : 0;
-        double perplexity = Math.exp(nll());
+        Estimate perplexity = Estimate.mean(losses).exp();
         return new Quality(
-                perplexity, perplexity * error, nll(), losses.getSum() / Math.log(2) / bytes, tokens, divergence());
-    }
-
-    private Optional<Divergence> divergence() {
-        if (divergences.getN() == 0) {
-            return Optional.empty();
-        }
-        // The least value that at least 99 of 100 do not exceed: one that occurred, nothing interpolated.
-        double percentile99 = new Percentile(99)
-                .withEstimationType(Percentile.EstimationType.R_1)
-                .evaluate(divergences.getValues());
-        return Optional.of(new Divergence(
-                divergences.getSum() / divergences.getN(), percentile99, (double) agreements / divergences.getN()));
+                perplexity.value(),
+                perplexity.standardError(),
+                nll(),
+                losses.getSum() / Math.log(2) / bytes,
+                losses.getN(),
+                divergences.stream().map(each -> each.divergence(losses)).toList());
     }
 }

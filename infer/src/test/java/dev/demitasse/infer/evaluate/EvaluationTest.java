@@ -108,9 +108,14 @@ class EvaluationTest {
                 CpuModel rounded = CpuModel.of(checkpoint.config(), rounded(checkpoint))) {
             TokenWindows windows =
                     windows(checkpoint, "Lily and Ben went to the park. They saw a big dog. ".repeat(9), 64);
-            assertThat(Evaluation.run(model, Optional.of(model), windows, Protocol.DEFAULT, Progress.SILENT)
-                            .divergence())
-                    .hasValue(new Divergence(0, 0, 1));
+            Divergence none = Evaluation.run(model, Optional.of(model), windows, Protocol.DEFAULT, Progress.SILENT)
+                    .divergence()
+                    .orElseThrow();
+            assertThat(none.kl()).isEqualTo(new Estimate(0, 0));
+            assertThat(none.klSpread().largest()).isZero();
+            assertThat(none.top1()).isEqualTo(new Estimate(1, 0));
+            assertThat(none.rmsProbability()).isEqualTo(new Estimate(0, 0));
+            assertThat(none.perplexity().ratio()).isEqualTo(new Estimate(1, 0));
             Divergence divergence = Evaluation.run(
                             rounded, Optional.of(model), windows, Protocol.LLAMACPP, Progress.SILENT)
                     .divergence()

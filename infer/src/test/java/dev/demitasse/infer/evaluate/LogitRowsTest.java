@@ -29,9 +29,9 @@ class LogitRowsTest {
             double theirs = LogitRows.logSumExp(model, 3, count);
             assertThat(ours).isCloseTo(referenceSum, within(1e-6));
             assertThat(theirs).isCloseTo(modelSum, within(1e-6));
-            assertThat(LogitRows.divergence(reference, ours, model, theirs, 3, count))
+            assertThat(LogitRows.divergence(reference, 3, ours, model, 3, theirs, count))
                     .isCloseTo(expected, within(5e-6));
-            assertThat(LogitRows.divergence(reference, ours, reference, ours, 3, count))
+            assertThat(LogitRows.divergence(reference, 3, ours, reference, 3, ours, count))
                     .isZero();
         }
     }
