@@ -59,17 +59,17 @@ public final class LinearInput {
     }
 
     private float[] pack(Workers workers) {
-        int panelCount = Math.ceilDiv(tokens, MatrixKernel.TOKENS);
-        int panelSize = width * MatrixKernel.TOKENS;
+        int panelCount = Math.ceilDiv(tokens, MatrixKernel.COLUMNS);
+        int panelSize = width * MatrixKernel.COLUMNS;
         float[] packed = new float[Math.multiplyExact(panelCount, panelSize)];
         workers.worth((long) tokens * width * 4).run(panelCount, panel -> {
-            int first = panel * MatrixKernel.TOKENS;
-            int count = Math.min(MatrixKernel.TOKENS, tokens - first);
+            int first = panel * MatrixKernel.COLUMNS;
+            int count = Math.min(MatrixKernel.COLUMNS, tokens - first);
             for (int token = 0; token < count; token++) {
                 int from = (first + token) * width;
                 int to = panel * panelSize + token;
                 for (int k = 0; k < width; k++) {
-                    packed[to + k * MatrixKernel.TOKENS] = values[from + k];
+                    packed[to + k * MatrixKernel.COLUMNS] = values[from + k];
                 }
             }
         });

@@ -21,7 +21,7 @@ import jdk.incubator.vector.FloatVector;
 final class TileProduct {
     static final int TILE = 4 * MatrixKernel.ROWS;
     static final int DEPTH = 512;
-    static final int PANEL = MatrixKernel.TOKENS;
+    static final int PANEL = MatrixKernel.COLUMNS;
 
     /** Up to here one row after the other is cheaper than tiles, whose panels would be mostly empty. */
     static final int FEW_TOKENS = 4;
@@ -72,10 +72,23 @@ final class TileProduct {
             }
             Arrays.fill(decoded, rows * depth, groups * MatrixKernel.ROWS * depth, 0);
             for (int panel = 0; panel < panelCount; panel++) {
+                int count = Math.min(PANEL, tokens - panel * PANEL);
                 int panelAt = ((token / PANEL + panel) * columns + column) * PANEL;
                 for (int group = 0; group < groups; group++) {
                     int weightsAt = group * MatrixKernel.ROWS * depth;
-                    MatrixKernel.multiply(panels, panelAt, decoded, weightsAt, depth, depth, block);
+                    Arrays.fill(block, 0);
+                    MatrixKernel.add(
+                            panels,
+                            panelAt,
+                            count,
+                            decoded,
+                            weightsAt,
+                            depth,
+                            depth,
+                            1,
+                            block,
+                            0,
+                            MatrixKernel.COLUMNS);
                     sums.add(block, (panel * groups + group) * MatrixKernel.BLOCK, column == 0);
                 }
             }
