@@ -11,7 +11,7 @@ public final class DoubleProduct {
     private static final VectorSpecies<Double> SPECIES = DoubleVector.SPECIES_PREFERRED;
     private static final int LANES = SPECIES.length();
     private static final int PANEL = 2 * LANES;
-    private static final int ROWS = 4;
+    private static final int ROWS = 6;
     private static final int DEPTH = 256;
 
     private DoubleProduct() {}
@@ -57,8 +57,7 @@ public final class DoubleProduct {
         for (int row = 0; row < left.rows(); row += ROWS) {
             int count = Math.min(ROWS, left.rows() - row);
             if (count == ROWS) {
-                multiplyFour(
-                        left.values(), left.at() + row * left.stride(), left.stride(), left.columns(), panel, sums);
+                multiplySix(left.values(), left.at() + row * left.stride(), left.stride(), left.columns(), panel, sums);
             } else {
                 for (int i = 0; i < count; i++) {
                     int at = left.at() + (row + i) * left.stride();
@@ -67,14 +66,12 @@ public final class DoubleProduct {
             }
             for (int i = 0; i < count; i++) {
                 int at = target.at() + (row + i) * target.stride();
-                for (int j = 0; j < target.columns(); j++) {
-                    target.values()[at + j] += factor * sums[i * PANEL + j];
-                }
+                addScaled(target.values(), at, factor, sums, i * PANEL, target.columns());
             }
         }
     }
 
-    private static void multiplyFour(double[] left, int at, int stride, int depth, double[] panel, double[] sums) {
+    private static void multiplySix(double[] left, int at, int stride, int depth, double[] panel, double[] sums) {
         DoubleVector zero = DoubleVector.zero(SPECIES);
         DoubleVector sum00 = zero;
         DoubleVector sum01 = zero;
@@ -84,24 +81,36 @@ public final class DoubleProduct {
         DoubleVector sum21 = zero;
         DoubleVector sum30 = zero;
         DoubleVector sum31 = zero;
-        int second = at + stride;
-        int third = second + stride;
-        int fourth = third + stride;
+        DoubleVector sum40 = zero;
+        DoubleVector sum41 = zero;
+        DoubleVector sum50 = zero;
+        DoubleVector sum51 = zero;
+        int left1 = at + stride;
+        int left2 = left1 + stride;
+        int left3 = left2 + stride;
+        int left4 = left3 + stride;
+        int left5 = left4 + stride;
         for (int k = 0; k < depth; k++) {
             DoubleVector right0 = DoubleVector.fromArray(SPECIES, panel, k * PANEL);
             DoubleVector right1 = DoubleVector.fromArray(SPECIES, panel, k * PANEL + LANES);
-            DoubleVector left0 = DoubleVector.broadcast(SPECIES, left[at + k]);
-            sum00 = left0.fma(right0, sum00);
-            sum01 = left0.fma(right1, sum01);
-            DoubleVector left1 = DoubleVector.broadcast(SPECIES, left[second + k]);
-            sum10 = left1.fma(right0, sum10);
-            sum11 = left1.fma(right1, sum11);
-            DoubleVector left2 = DoubleVector.broadcast(SPECIES, left[third + k]);
-            sum20 = left2.fma(right0, sum20);
-            sum21 = left2.fma(right1, sum21);
-            DoubleVector left3 = DoubleVector.broadcast(SPECIES, left[fourth + k]);
-            sum30 = left3.fma(right0, sum30);
-            sum31 = left3.fma(right1, sum31);
+            DoubleVector value0 = DoubleVector.broadcast(SPECIES, left[at + k]);
+            sum00 = value0.fma(right0, sum00);
+            sum01 = value0.fma(right1, sum01);
+            DoubleVector value1 = DoubleVector.broadcast(SPECIES, left[left1 + k]);
+            sum10 = value1.fma(right0, sum10);
+            sum11 = value1.fma(right1, sum11);
+            DoubleVector value2 = DoubleVector.broadcast(SPECIES, left[left2 + k]);
+            sum20 = value2.fma(right0, sum20);
+            sum21 = value2.fma(right1, sum21);
+            DoubleVector value3 = DoubleVector.broadcast(SPECIES, left[left3 + k]);
+            sum30 = value3.fma(right0, sum30);
+            sum31 = value3.fma(right1, sum31);
+            DoubleVector value4 = DoubleVector.broadcast(SPECIES, left[left4 + k]);
+            sum40 = value4.fma(right0, sum40);
+            sum41 = value4.fma(right1, sum41);
+            DoubleVector value5 = DoubleVector.broadcast(SPECIES, left[left5 + k]);
+            sum50 = value5.fma(right0, sum50);
+            sum51 = value5.fma(right1, sum51);
         }
         sum00.intoArray(sums, 0);
         sum01.intoArray(sums, LANES);
@@ -111,6 +120,10 @@ public final class DoubleProduct {
         sum21.intoArray(sums, 2 * PANEL + LANES);
         sum30.intoArray(sums, 3 * PANEL);
         sum31.intoArray(sums, 3 * PANEL + LANES);
+        sum40.intoArray(sums, 4 * PANEL);
+        sum41.intoArray(sums, 4 * PANEL + LANES);
+        sum50.intoArray(sums, 5 * PANEL);
+        sum51.intoArray(sums, 5 * PANEL + LANES);
     }
 
     private static void multiplyOne(double[] left, int at, int depth, double[] panel, double[] sums, int sumsAt) {

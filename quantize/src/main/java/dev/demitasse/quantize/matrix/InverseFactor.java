@@ -3,8 +3,6 @@ package dev.demitasse.quantize.matrix;
 import dev.demitasse.model.InvalidRequestException;
 import dev.demitasse.quantize.matrix.Hessian.SecondMoment;
 import java.util.stream.IntStream;
-import org.ejml.data.DMatrixRMaj;
-import org.ejml.dense.row.decomposition.chol.CholeskyDecompositionBlock_DDRM;
 
 /**
  * The upper triangular U with (PHPᵀ + λI)⁻¹ = UᵀU: row j tells how the error of column j spreads to the columns after
@@ -16,11 +14,12 @@ import org.ejml.dense.row.decomposition.chol.CholeskyDecompositionBlock_DDRM;
  *
  * <p>Where the factorization fails (few tokens, or inputs that depend on each other), damping is raised tenfold until it
  * does not.
+ *
+ * <p>Memory: one matrix of doubles, {@code width² · 8} bytes, factored, inverted and handed out where it lies.
  */
 public final class InverseFactor {
     private static final double SMALLEST_RAISED = 1e-4;
     private static final double LARGEST = 10;
-    private static final int BLOCK = 64;
 
     private final int width;
     private final int[] order;
@@ -44,11 +43,9 @@ public final class InverseFactor {
         for (double tried = Double.isFinite(mean) ? damping : Double.MAX_VALUE;
                 tried <= LARGEST;
                 tried = Math.max(SMALLEST_RAISED, tried * 10)) {
-            DMatrixRMaj reversed = reversed(moment, order, tried * mean);
-            CholeskyDecompositionBlock_DDRM cholesky = new CholeskyDecompositionBlock_DDRM(BLOCK);
-            if (cholesky.decompose(reversed)) {
-                double[] lower = cholesky.getT().data;
-                invertLower(lower, width);
+            double[] lower = reversed(moment, order, tried * mean);
+            if (Cholesky.factor(lower, width)) {
+                Cholesky.invert(lower, width);
                 return new InverseFactor(width, order.clone(), reverse(lower, width), tried);
             }
         }
@@ -58,61 +55,16 @@ public final class InverseFactor {
                 "check that the model itself gives finite logits");
     }
 
-    private static DMatrixRMaj reversed(SecondMoment moment, int[] order, double added) {
+    private static double[] reversed(SecondMoment moment, int[] order, double added) {
         int width = moment.width();
-        DMatrixRMaj matrix = new DMatrixRMaj(width, width);
+        double[] matrix = new double[Math.multiplyExact(width, width)];
         IntStream.range(0, width).parallel().forEach(row -> {
-            for (int column = 0; column < width; column++) {
-                matrix.data[row * width + column] = moment.at(order[width - 1 - row], order[width - 1 - column]);
+            for (int column = 0; column <= row; column++) {
+                matrix[row * width + column] = moment.at(order[width - 1 - row], order[width - 1 - column]);
             }
-            matrix.data[row * width + row] += added;
+            matrix[row * width + row] += added;
         });
         return matrix;
-    }
-
-    /** L := L⁻¹, block row by block row: X_i = −L_ii⁻¹ · (L_i,0…i · X_0…i), X_ii = L_ii⁻¹. What is above is ignored. */
-    private static void invertLower(double[] matrix, int width) {
-        View all = View.of(matrix, width, width);
-        for (int first = 0; first < width; first += BLOCK) {
-            int rows = Math.min(BLOCK, width - first);
-            int start = first;
-            double[] corner = invertCorner(matrix, width, first, rows);
-            double[] left = new double[rows * first];
-            for (int row = 0; row < rows; row++) {
-                System.arraycopy(matrix, (first + row) * width, left, row * first, first);
-            }
-            // Columns of the inverse are independent of each other; those from `column` on are zero above row `column`.
-            IntStream.range(0, Math.ceilDiv(first, BLOCK)).parallel().forEach(part -> {
-                int column = part * BLOCK;
-                int columns = Math.min(BLOCK, start - column);
-                View product = View.of(new double[rows * columns], rows, columns);
-                View known = all.part(column, column, start - column, columns);
-                DoubleProduct.add(product, 1, View.of(left, rows, start).part(0, column, rows, start - column), known);
-                View target = all.part(start, column, rows, columns);
-                for (int row = 0; row < rows; row++) {
-                    java.util.Arrays.fill(
-                            matrix, (start + row) * width + column, (start + row) * width + column + columns, 0);
-                }
-                DoubleProduct.add(target, -1, View.of(corner, rows, rows), product);
-            });
-            for (int row = 0; row < rows; row++) {
-                System.arraycopy(corner, row * rows, matrix, (first + row) * width + first, rows);
-                java.util.Arrays.fill(matrix, (first + row) * width + first + rows, (first + row + 1) * width, 0);
-            }
-        }
-    }
-
-    private static double[] invertCorner(double[] matrix, int width, int first, int rows) {
-        double[] inverse = new double[rows * rows];
-        for (int row = 0; row < rows; row++) {
-            int at = (first + row) * width + first;
-            double reciprocal = 1 / matrix[at + row];
-            for (int k = 0; k < row; k++) {
-                DoubleProduct.addScaled(inverse, row * rows, -matrix[at + k] * reciprocal, inverse, k * rows, k + 1);
-            }
-            inverse[row * rows + row] = reciprocal;
-        }
-        return inverse;
     }
 
     /** Turns a lower triangle into an upper one by reversing rows and columns; in place. */
