@@ -95,14 +95,26 @@ public final class DecoderLayer {
 
     /** The first half of {@link #forward}: adds what attention gives. */
     public void attend(ResidualStream stream, LayerCache cache, ActivationListener listener) {
+        addAttention(stream, attentionContext(stream, cache, listener));
+    }
+
+    /**
+     * What attention's output projection sees, {@code [tokens, heads · headDimension]}, in a new array: the first part of
+     * {@link #attend}, which {@link #addAttention} completes. Until then the stream holds what it held.
+     */
+    public float[] attentionContext(ResidualStream stream, LayerCache cache, ActivationListener listener) {
         float[] input = attentionInput(stream);
         switch (residual) {
             case PARALLEL -> stream.keepFeedForwardInput(input);
             case PARALLEL_TWO_NORMS -> stream.keepFeedForwardInput(normalized(feedForwardNorm, stream));
             case PRE_NORM, POST_NORM, OUTPUT_NORM, SANDWICH_NORM -> {}
         }
-        float[] output = attention.apply(input, stream.tokens(), stream.attended(), cache, listener);
-        add(output, stream, attentionPostNorm);
+        return attention.context(input, stream.tokens(), stream.attended(), cache, listener);
+    }
+
+    /** Adds the output projection of {@code context}. */
+    public void addAttention(ResidualStream stream, float[] context) {
+        add(attention.project(context, stream.tokens()), stream, attentionPostNorm);
     }
 
     /** The second half of {@link #forward}: adds what the feed-forward block gives. */
@@ -110,6 +122,29 @@ public final class DecoderLayer {
         float[] output = feedForward.apply(feedForwardInput(stream), stream.tokens(), listener);
         stream.endLayer();
         add(output, stream, feedForwardPostNorm);
+    }
+
+    /**
+     * What the last projection of a feed-forward block without experts sees, {@code [tokens, intermediateSize]}, in a new
+     * array: the first part of {@link #feedForward}, which {@link #addNeurons} completes.
+     */
+    public float[] neurons(ResidualStream stream, ActivationListener listener) {
+        return dense().neurons(feedForwardInput(stream), stream.tokens(), listener);
+    }
+
+    /** Adds the last projection of {@code neurons}. */
+    public void addNeurons(ResidualStream stream, float[] neurons) {
+        float[] output = dense().project(neurons, stream.tokens());
+        stream.endLayer();
+        add(output, stream, feedForwardPostNorm);
+    }
+
+    private FeedForwardBlock.Dense dense() {
+        return switch (feedForward) {
+            case FeedForwardBlock.Dense dense -> dense;
+            case ExpertMixture experts ->
+                throw new IllegalStateException("layer " + layer + " is a mixture of experts");
+        };
     }
 
     /** Adds a block's {@code output [tokens, hiddenSize]}, which is overwritten, to the stream, normalized where due. */

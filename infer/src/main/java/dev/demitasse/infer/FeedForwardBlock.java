@@ -78,6 +78,11 @@ sealed interface FeedForwardBlock permits FeedForwardBlock.Dense, ExpertMixture 
 
         @Override
         public float[] apply(float[] input, int tokens, ActivationListener listener) {
+            return project(neurons(input, tokens, listener), tokens);
+        }
+
+        /** What the last projection sees, {@code [tokens, intermediateSize]}, in a new array. */
+        float[] neurons(float[] input, int tokens, ActivationListener listener) {
             listener.onInput(firstKey, input, tokens, up.inputs());
             LinearInput shared = new LinearInput(input, tokens, up.inputs());
             float[] neurons = gate.orElse(up).multiply(shared, workers);
@@ -91,7 +96,12 @@ sealed interface FeedForwardBlock permits FeedForwardBlock.Dense, ExpertMixture 
                 }
             });
             listener.onInput(downKey, neurons, tokens, width);
-            return down.multiply(new LinearInput(neurons, tokens, width), workers);
+            return neurons;
+        }
+
+        /** The last projection of what {@link #neurons} gave, {@code [tokens, hiddenSize]}, in a new array. */
+        float[] project(float[] neurons, int tokens) {
+            return down.multiply(new LinearInput(neurons, tokens, down.inputs()), workers);
         }
     }
 }

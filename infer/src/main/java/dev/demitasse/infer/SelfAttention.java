@@ -55,12 +55,12 @@ final class SelfAttention {
     }
 
     /**
-     * What it gives for {@code input [tokens, hiddenSize]}, which it only reads, in a new array of that shape. The tokens
-     * follow the cache's, and their keys and values are appended to it.
+     * What the output projection sees for {@code input [tokens, hiddenSize]}, which is only read: {@code [tokens, heads ·
+     * headDimension]}, in a new array. The tokens follow the cache's, and their keys and values are appended to it.
      *
      * @param attended which of the cache's positions with those of the tokens may be seen; empty if all
      */
-    float[] apply(float[] input, int tokens, boolean[] attended, LayerCache cache, ActivationListener listener) {
+    float[] context(float[] input, int tokens, boolean[] attended, LayerCache cache, ActivationListener listener) {
         listener.onInput(queryKey, input, tokens, query.inputs());
         LinearInput shared = new LinearInput(input, tokens, query.inputs());
         float[] queries = query.multiply(shared, workers);
@@ -83,6 +83,11 @@ final class SelfAttention {
         cache.append(keys, values, tokens);
         float[] seen = heads.attend(queries, tokens, cache, attended);
         listener.onInput(outputKey, seen, tokens, output.inputs());
-        return output.multiply(new LinearInput(seen, tokens, output.inputs()), workers);
+        return seen;
+    }
+
+    /** The output projection of what {@link #context} gave, {@code [tokens, hiddenSize]}, in a new array. */
+    float[] project(float[] context, int tokens) {
+        return output.multiply(new LinearInput(context, tokens, output.inputs()), workers);
     }
 }

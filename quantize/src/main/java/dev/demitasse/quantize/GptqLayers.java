@@ -3,17 +3,13 @@ package dev.demitasse.quantize;
 import dev.demitasse.datasets.TokenWindows;
 import dev.demitasse.infer.DecoderLayer;
 import dev.demitasse.infer.ResidualStream;
+import dev.demitasse.infer.linear.Linear;
 import dev.demitasse.infer.weights.WeightSource;
 import dev.demitasse.model.ModelConfig;
 import dev.demitasse.model.Role;
 import dev.demitasse.model.Tensor;
 import dev.demitasse.model.TensorKey;
 import dev.demitasse.model.TensorKey.Part;
-import dev.demitasse.model.format.BlockFormat;
-import dev.demitasse.model.format.Q4_0;
-import dev.demitasse.model.format.Q8_0;
-import dev.demitasse.model.format.ScalarFormat;
-import dev.demitasse.model.format.TensorFormat;
 import dev.demitasse.quantize.HiddenStates.Half;
 import dev.demitasse.quantize.QuantizeOptions.Method;
 import dev.demitasse.quantize.gptq.CoordinateDescent;
@@ -22,11 +18,10 @@ import dev.demitasse.quantize.gptq.Gptq;
 import dev.demitasse.quantize.gptq.GptqOptions;
 import dev.demitasse.quantize.gptq.OutputError;
 import dev.demitasse.quantize.grid.Grid;
-import dev.demitasse.quantize.grid.Int8Grid;
-import dev.demitasse.quantize.grid.Q40Grid;
-import dev.demitasse.quantize.grid.Q80Grid;
 import dev.demitasse.quantize.grid.QuantizedMatrix;
+import dev.demitasse.quantize.grid.RoundToNearest;
 import dev.demitasse.quantize.matrix.CrossMoment;
+import dev.demitasse.quantize.matrix.FloatPanels;
 import dev.demitasse.quantize.matrix.Hessian;
 import dev.demitasse.quantize.matrix.Hessian.SecondMoment;
 import dev.demitasse.quantize.matrix.Matrix;
@@ -46,6 +41,9 @@ final class GptqLayers implements LayerQuantizer {
 
     private static final double SUFFICIENT_DAMPING = 0.05;
     private static final double LARGEST_DAMPING = 0.3;
+
+    /** What the inputs of one projection may take to be kept for the forward pass after it. */
+    private static final long INNER_BYTES = 1L << 29;
 
     /** What moments of several experts may take at once. */
     private static final long MOMENT_BYTES = 1L << 30;
@@ -81,8 +79,14 @@ final class GptqLayers implements LayerQuantizer {
         return new OneLayer(layer).quantize();
     }
 
-    /** The statistics that quantizing the projections of one input takes. */
-    private record Moments(SecondMoment input, Optional<CrossMoment> drift, Optional<CrossMoment> residual) {}
+    /**
+     * The statistics that quantizing the projections of one input takes.
+     *
+     * @param input of what they see in the quantized model
+     * @param drift of what they see less in it than in the float model, with what they see
+     * @param missed of what the only projection gives less than the float model has at that place, with what it sees
+     */
+    private record Moments(SecondMoment input, Optional<FloatPanels> drift, Optional<Matrix> missed) {}
 
     /** A layer on its way. */
     private final class OneLayer {
@@ -118,8 +122,13 @@ final class GptqLayers implements LayerQuantizer {
 
         private void half(Half half, List<TensorKey> first, TensorKey last) {
             quantize(first, outerMoments(half));
-            quantize(List.of(last), innerMoments(half, last, additive()));
-            quantized.advance(current(), half);
+            InnerInputs inputs = new InnerInputs(half, quantized.count(), quantized.length() * config.columns(last));
+            quantize(List.of(last), innerMoments(half, last, inputs));
+            DecoderLayer current = current();
+            for (int window = 0; window < quantized.count(); window++) {
+                ResidualStream stream = quantized.window(window);
+                half.complete(current, stream, inputs.of(window, current, stream));
+            }
         }
 
         /** Whether what the last projection of a half gives is added to the residual stream as it is. */
@@ -155,8 +164,8 @@ final class GptqLayers implements LayerQuantizer {
                     }
                 }
             }
-            exact.ifPresent(states -> states.advance(exactLayer, Half.FEED_FORWARD));
-            quantized.advance(current(), Half.FEED_FORWARD);
+            exact.ifPresent(states -> states.feedForward(exactLayer));
+            quantized.feedForward(current());
         }
 
         private void nearest(TensorKey key) {
@@ -177,7 +186,7 @@ final class GptqLayers implements LayerQuantizer {
             projections.forEach(key -> hessians.put(key, new Hessian(config.columns(key))));
             DecoderLayer current = current();
             for (int window = 0; window < quantized.count(); window++) {
-                Half.FEED_FORWARD.run(current, quantized.window(window).copy(), (seen, input, tokens, columns) -> {
+                current.feedForward(quantized.window(window).copy(), (seen, input, tokens, columns) -> {
                     Hessian hessian = hessians.get(seen);
                     if (hessian != null) {
                         hessian.add(input, tokens);
@@ -212,104 +221,162 @@ final class GptqLayers implements LayerQuantizer {
                     drift.get().add(difference(exactInput, input, tokens * width), input, tokens);
                 }
             }
-            return new Moments(hessian.moment(), drift, Optional.empty());
+            return new Moments(
+                    hessian.moment(), drift.map(moment -> FloatPanels.pack(moment.moment())), Optional.empty());
         }
 
-        /** Of what the half's last projection sees; the exact stream goes through the half on the way. */
-        private Moments innerMoments(Half half, TensorKey last, boolean additive) {
+        /**
+         * Of what the half's last projection sees; the exact stream goes through the half on the way. What the projection
+         * misses is, where it adds to the residual stream, what that misses after it; else what its own output does.
+         */
+        private Moments innerMoments(Half half, TensorKey last, InnerInputs inputs) {
             int width = config.columns(last);
             Hessian hessian = new Hessian(width);
-            Optional<CrossMoment> drift = exact.map(states -> new CrossMoment(width, width));
-            Optional<CrossMoment> residual =
-                    exact.filter(states -> additive).map(states -> new CrossMoment(config.hiddenSize(), width));
+            Optional<CrossMoment> missed = exact.map(states -> new CrossMoment(config.hiddenSize(), width));
+            Linear projection = Linear.load(config, source, last);
             DecoderLayer current = current();
+            int tokens = quantized.length();
+            int count = tokens * config.hiddenSize();
+            float[] given = new float[count];
             for (int window = 0; window < quantized.count(); window++) {
-                int tokens = quantized.length();
                 ResidualStream stream = quantized.window(window);
-                float[] input = inner(half, last, current, stream.copy());
+                float[] input = inputs.take(window, half.inner(current, stream));
                 hessian.add(input, tokens);
-                if (exact.isPresent() && drift.isPresent()) {
+                if (exact.isPresent() && missed.isPresent()) {
                     ResidualStream exactStream = exact.get().window(window);
-                    if (residual.isPresent()) {
-                        float[] drifted = difference(exactStream.hidden(), stream.hidden(), stream.hidden().length);
-                        residual.get().add(drifted, input, tokens);
+                    float[] exactInput = half.inner(exactLayer, exactStream);
+                    half.complete(exactLayer, exactStream, exactInput);
+                    projection.multiply(input, tokens, given);
+                    float[] wanted = exactStream.hidden();
+                    if (additive()) {
+                        add(stream.hidden(), given);
+                    } else {
+                        wanted = new float[count];
+                        projection.multiply(exactInput, tokens, wanted);
                     }
-                    float[] exactInput = inner(half, last, exactLayer, exactStream);
-                    drift.get().add(difference(exactInput, input, tokens * width), input, tokens);
+                    missed.get().add(difference(wanted, given, count), input, tokens);
                 }
             }
-            return new Moments(hessian.moment(), drift, residual);
-        }
-
-        /** What {@code projection} sees while {@code stream} goes through the half. */
-        private float[] inner(Half half, TensorKey projection, DecoderLayer through, ResidualStream stream) {
-            int width = config.columns(projection);
-            float[] captured = new float[quantized.length() * width];
-            half.run(through, stream, (seen, input, tokens, columns) -> {
-                if (seen.equals(projection)) {
-                    System.arraycopy(input, 0, captured, 0, captured.length);
-                }
-            });
-            return captured;
+            return new Moments(
+                    hessian.moment(),
+                    Optional.empty(),
+                    missed.map(moment -> floats(moment.moment().values(), config.hiddenSize(), width)));
         }
 
         private void quantize(List<TensorKey> projections, Moments moments) {
-            // All projections of an input have the same columns, so that one fits where all do.
-            TensorFormat format = plan.of(projections.getFirst());
-            Optional<Grid> grid = options.method() == Method.GPTQ ? grid(format) : Optional.empty();
-            Optional<Gptq> gptq = grid.map(chosen ->
-                    Gptq.prepare(moments.input(), chosen, GptqOptions.forBlocks(damping(moments), options.actOrder())));
-            Optional<FloatTarget> target = gptq.isPresent() && moments.drift().isPresent()
-                    ? Optional.of(new FloatTarget(
-                            moments.drift().get(),
-                            moments.residual(),
-                            options.floatTarget(),
-                            gptq.get().factor()))
-                    : Optional.empty();
+            List<Grid> grids = projections.stream()
+                    .flatMap(key -> Grid.of(plan.of(key), config.columns(key)).stream())
+                    .toList();
+            boolean compensates = options.method() == Method.GPTQ && !grids.isEmpty();
+            Optional<Compensation> compensation =
+                    compensates ? Optional.of(new Compensation(moments, grids)) : Optional.empty();
             for (TensorKey key : projections) {
                 long start = System.nanoTime();
                 Tensor original = source.tensor(key);
                 Matrix weight = Matrix.of(original);
-                Matrix aim = target.map(chosen -> chosen.of(weight)).orElse(weight);
-                RoundedTensor rounded = gptq.isPresent()
-                        ? rounded(gptq.get(), aim, moments.input(), original.name())
-                        : RoundedTensor.nearest(original, format);
+                Matrix aim = compensation.map(chosen -> chosen.aim(weight)).orElse(weight);
+                RoundedTensor rounded = Grid.of(plan.of(key), weight.columns())
+                        .flatMap(grid -> compensation
+                                .map(chosen -> chosen.quantize(aim, grid))
+                                .or(() -> weighted(weight, grid, moments.input())))
+                        .map(matrix -> RoundedTensor.of(matrix, original.name(), plan.of(key)))
+                        .orElseGet(() -> RoundedTensor.nearest(original, plan.of(key)));
                 double error = OutputError.relative(
                         weight.rows(), aim::readRow, (row, into, at) -> widen(rounded, row, into, at), moments.input());
                 take(key, rounded, Optional.of(error), start);
             }
         }
 
+        /** Round-to-nearest by the importance of columns, if that is the method. */
+        private Optional<QuantizedMatrix> weighted(Matrix weight, Grid grid, SecondMoment moment) {
+            return options.method() == Method.IMPORTANCE
+                    ? Optional.of(RoundToNearest.quantize(weight, grid, moment.diagonal()))
+                    : Optional.empty();
+        }
+    }
+
+    /** GPTQ for the projections of one input, with all that goes before and after. */
+    private final class Compensation {
+        private final SecondMoment moment;
+        private final Gptq gptq;
+        private final Optional<FloatPanels> hessian;
+        private final Optional<FloatTarget> target;
+        private final Moments moments;
+
+        Compensation(Moments moments, List<Grid> grids) {
+            this.moments = moments;
+            this.moment = moments.input();
+            int group = grids.stream().mapToInt(Grid::blockSize).max().orElseThrow();
+            this.gptq = Gptq.prepare(moment, group, GptqOptions.forBlocks(damping(), options.actOrder()));
+            this.hessian = options.refinements() > 0 ? Optional.of(FloatPanels.pack(moment.view())) : Optional.empty();
+            boolean aims = moments.drift().isPresent() || moments.missed().isPresent();
+            this.target = aims ? Optional.of(gptq.target(options.floatTarget())) : Optional.empty();
+        }
+
         /**
          * Aiming at the float model's outputs fits two matrices to the calibration, which few tokens do not determine:
          * below {@value #TOKENS_PER_COLUMN} for each column damping rises in proportion.
          */
-        private double damping(Moments moments) {
-            double columns = moments.input().width();
+        private double damping() {
+            double columns = moment.width();
             double scarcity = TOKENS_PER_COLUMN * columns / (quantized.count() * (double) quantized.length());
             double needed = Math.min(LARGEST_DAMPING, SUFFICIENT_DAMPING * scarcity);
             return exact.isPresent() ? Math.max(options.damping(), needed) : options.damping();
         }
 
-        private RoundedTensor rounded(Gptq gptq, Matrix aim, SecondMoment moment, String name) {
-            QuantizedMatrix matrix = gptq.quantize(aim).matrix();
-            if (options.refinements() > 0) {
-                CoordinateDescent.refine(matrix, aim, moment, gptq.damping(), options.refinements());
+        /** The weight to come near to instead of {@code weight}. */
+        Matrix aim(Matrix weight) {
+            if (target.isPresent() && moments.missed().isPresent()) {
+                return target.get().missed(weight, moments.missed().get());
             }
-            Optional<Tensor> scale = matrix.grid() instanceof Int8Grid
-                    ? Optional.of(matrix.scaleTensor(name + "_scale"))
-                    : Optional.empty();
-            return new RoundedTensor(matrix.tensor(name), scale);
+            if (target.isPresent() && moments.drift().isPresent()) {
+                return target.get().drifted(weight, moments.drift().get());
+            }
+            return weight;
+        }
+
+        QuantizedMatrix quantize(Matrix aim, Grid grid) {
+            QuantizedMatrix matrix = gptq.quantize(aim, grid).matrix();
+            hessian.ifPresent(packed ->
+                    CoordinateDescent.refine(matrix, aim, moment, packed, gptq.damping(), options.refinements()));
+            return matrix;
         }
     }
 
-    private static Optional<Grid> grid(TensorFormat format) {
-        return switch (format) {
-            case Q4_0 q40 -> Optional.of(new Q40Grid());
-            case Q8_0 q80 -> Optional.of(new Q80Grid());
-            case BlockFormat other -> Optional.empty();
-            case ScalarFormat scalar -> scalar == ScalarFormat.I8 ? Optional.of(new Int8Grid()) : Optional.empty();
-        };
+    /** What the last projection of a half sees in each window: kept where there is room, else found again. */
+    private static final class InnerInputs {
+        private final Half half;
+        private final float[][] kept;
+
+        InnerInputs(Half half, int windows, long numbers) {
+            this.half = half;
+            this.kept = new float[(int) Math.min(windows, INNER_BYTES / (Float.BYTES * numbers))][];
+        }
+
+        float[] take(int window, float[] input) {
+            if (window < kept.length) {
+                kept[window] = input;
+            }
+            return input;
+        }
+
+        float[] of(int window, DecoderLayer layer, ResidualStream stream) {
+            return window < kept.length ? kept[window] : half.inner(layer, stream);
+        }
+    }
+
+    private static Matrix floats(double[] values, int rows, int columns) {
+        float[] floats = new float[values.length];
+        for (int i = 0; i < floats.length; i++) {
+            floats[i] = (float) values[i];
+        }
+        return new Matrix(rows, columns, floats);
+    }
+
+    private static void add(float[] addend, float[] sum) {
+        for (int i = 0; i < sum.length; i++) {
+            sum[i] += addend[i];
+        }
     }
 
     private static float[] difference(float[] left, float[] right, int count) {

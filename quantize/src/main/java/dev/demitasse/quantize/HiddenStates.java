@@ -44,42 +44,55 @@ final class HiddenStates {
         return windows[index];
     }
 
-    /** Puts every window through half a layer. */
-    void advance(DecoderLayer layer, Half half) {
+    /** Puts every window through a layer's feed-forward block. */
+    void feedForward(DecoderLayer layer) {
         for (ResidualStream window : windows) {
-            half.run(layer, window, ActivationListener.NONE);
+            layer.feedForward(window, ActivationListener.NONE);
         }
     }
 
-    /** The two blocks of a layer, each with an input of its own and one inside. */
+    /** The two blocks of a layer, each with an input of its own and one inside, which the last projection sees. */
     enum Half {
         ATTENTION {
-            @Override
-            void run(DecoderLayer layer, ResidualStream stream, ActivationListener listener) {
-                layer.attend(stream, layer.newCache(stream.tokens()), listener);
-            }
-
             @Override
             float[] input(DecoderLayer layer, ResidualStream stream) {
                 return layer.attentionInput(stream);
             }
-        },
-        FEED_FORWARD {
+
             @Override
-            void run(DecoderLayer layer, ResidualStream stream, ActivationListener listener) {
-                layer.feedForward(stream, listener);
+            float[] inner(DecoderLayer layer, ResidualStream stream) {
+                return layer.attentionContext(stream, layer.newCache(stream.tokens()), ActivationListener.NONE);
             }
 
+            @Override
+            void complete(DecoderLayer layer, ResidualStream stream, float[] inner) {
+                layer.addAttention(stream, inner);
+            }
+        },
+        FEED_FORWARD {
             @Override
             float[] input(DecoderLayer layer, ResidualStream stream) {
                 return layer.feedForwardInput(stream);
             }
-        };
 
-        /** Puts the stream of a window from its start through the block. */
-        abstract void run(DecoderLayer layer, ResidualStream stream, ActivationListener listener);
+            @Override
+            float[] inner(DecoderLayer layer, ResidualStream stream) {
+                return layer.neurons(stream, ActivationListener.NONE);
+            }
+
+            @Override
+            void complete(DecoderLayer layer, ResidualStream stream, float[] inner) {
+                layer.addNeurons(stream, inner);
+            }
+        };
 
         /** What the block's first projections see; for reading. */
         abstract float[] input(DecoderLayer layer, ResidualStream stream);
+
+        /** What the block's last projection sees of a stream, which is left as it is until {@link #complete}. */
+        abstract float[] inner(DecoderLayer layer, ResidualStream stream);
+
+        /** Adds the last projection of {@code inner} to the stream. */
+        abstract void complete(DecoderLayer layer, ResidualStream stream, float[] inner);
     }
 }

@@ -126,7 +126,7 @@ public final class Quantization {
             return new NearestLayers(config, weights, plan);
         }
         return switch (options.method()) {
-            case RTN, GPTQ -> new GptqLayers(config, weights, embedding, plan, options, calibration.get());
+            case RTN, IMPORTANCE, GPTQ -> new GptqLayers(config, weights, embedding, plan, options, calibration.get());
             case SMOOTHQUANT -> new SmoothQuantLayers(config, weights, plan, options.smoothing(), calibration.get());
         };
     }

@@ -38,6 +38,8 @@ public record QuantizeOptions(
     public enum Method {
         /** Each weight to the nearest number; no calibration needed. */
         RTN,
+        /** Each weight to the nearest number, scales chosen by how much each input carries, as an importance matrix does. */
+        IMPORTANCE,
         /** Column by column, each error made up for by the columns still to come. */
         GPTQ,
         /** Spread of activations moved into weights first, then each weight to the nearest number. */

@@ -3,6 +3,7 @@ package dev.demitasse.quantize;
 import dev.demitasse.model.Tensor;
 import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.format.TensorFormat;
+import dev.demitasse.quantize.grid.QuantizedMatrix;
 import java.util.Optional;
 import java.util.stream.IntStream;
 
@@ -39,6 +40,13 @@ record RoundedTensor(Tensor weight, Optional<Tensor> scale) {
             scales[row] = scale;
         });
         return new RoundedTensor(codes, Optional.of(Tensor.ofFloats(source.name() + "_scale", scales, scales.length)));
+    }
+
+    /** What {@code matrix}, which is on the grid of {@code format}, holds. */
+    static RoundedTensor of(QuantizedMatrix matrix, String name, TensorFormat format) {
+        return new RoundedTensor(
+                matrix.tensor(name, format),
+                format == ScalarFormat.I8 ? Optional.of(matrix.scaleTensor(name + "_scale")) : Optional.empty());
     }
 
     /** Decodes row {@code row} into {@code target} from index {@code at}. */

@@ -11,7 +11,7 @@ public enum ColumnOrder {
     NATURAL,
     /** By descending diagonal of H: the "act order" of the published code. Tears groups of neighbours apart. */
     COLUMNS,
-    /** Whole groups by descending mean diagonal, left to right inside: what formats with fixed blocks allow. */
+    /** Whole blocks by descending mean diagonal, left to right inside: what formats with fixed blocks allow. */
     GROUPS;
 
     /** The column that comes first, second, … */

@@ -1,13 +1,17 @@
 package dev.demitasse.quantize.gptq;
 
+import dev.demitasse.infer.kernel.Elementwise;
+import dev.demitasse.model.format.BlockFit;
+import dev.demitasse.model.format.BlockNumbers;
 import dev.demitasse.quantize.gptq.GptqOptions.Scales;
 import dev.demitasse.quantize.grid.Grid;
 import dev.demitasse.quantize.grid.QuantizedMatrix;
-import dev.demitasse.quantize.matrix.DoubleProduct;
+import dev.demitasse.quantize.matrix.FloatPanels;
+import dev.demitasse.quantize.matrix.FloatProduct;
+import dev.demitasse.quantize.matrix.FloatView;
 import dev.demitasse.quantize.matrix.Hessian.SecondMoment;
 import dev.demitasse.quantize.matrix.InverseFactor;
 import dev.demitasse.quantize.matrix.Matrix;
-import dev.demitasse.quantize.matrix.View;
 import java.util.Arrays;
 import java.util.stream.IntStream;
 
@@ -16,47 +20,34 @@ import java.util.stream.IntStream;
  * arXiv:2210.17323, §3.3, algorithm 1): e = (w_j − ŵ_j) / U_jj, then w_k −= e · U_jk for k &gt; j, where U is the
  * {@link InverseFactor}. Columns go in blocks; what a block does to everything right of it is one product.
  *
- * <p>Rows do not depend on each other: tiles of rows run in parallel, each in double precision, and the result does not
- * depend on how many threads there are.
+ * <p>Rows do not depend on each other: tiles of rows run in parallel, and the result does not depend on how many threads
+ * there are. The factor is found in double precision, weights and errors are floats, as in the published code.
  *
- * <p>Deviations: scales are by default chosen from fully updated weights ({@link Scales#CURRENT}); formats with fixed
- * blocks reorder whole blocks only.
+ * <p>Deviations: scales are by default chosen from fully updated weights ({@link Scales#CURRENT}), those of a block with
+ * nested scales all at its first column; formats with fixed blocks reorder whole blocks only.
  *
  * <p>Shapes: W {@code [out, in]}, H and U {@code [in, in]}.
  */
 public final class Gptq {
-    private static final int TILE = 32;
+    private static final int TILE = 96;
 
     private final SecondMoment moment;
     private final InverseFactor factor;
-    private final Grid grid;
+    private final FloatPanels upper;
+    private final int groupSize;
     private final GptqOptions options;
     private final int columns;
-    private final int groupSize;
-    private final int blockSize;
     private final int[] order;
-    private final int[] groupOfColumn;
     private final double[] importance;
 
-    private Gptq(SecondMoment moment, Grid grid, GptqOptions options) {
+    private Gptq(SecondMoment moment, int groupSize, GptqOptions options) {
         this.moment = moment;
-        this.grid = grid;
+        this.groupSize = groupSize;
         this.options = options;
         this.columns = moment.width();
-        this.groupSize = grid.groupSize(columns);
-        if (grid.fixedGroups() && options.order() == ColumnOrder.COLUMNS && options.scales() != Scales.ORIGINAL) {
-            throw new IllegalArgumentException(grid + " has fixed groups, which single columns cannot leave");
-        }
-        // A group is never cut by a block, unless it is larger than one: then its scale comes from its first block on.
-        int block = options.blockSize();
-        this.blockSize = groupSize >= block ? block : block / groupSize * groupSize;
         this.order = options.order().order(moment, groupSize);
         this.factor = InverseFactor.of(moment, order, options.damping());
-        this.groupOfColumn = new int[columns];
-        boolean regroup = options.order() == ColumnOrder.COLUMNS && options.scales() != Scales.ORIGINAL;
-        for (int position = 0; position < columns; position++) {
-            groupOfColumn[order[position]] = (regroup ? position : order[position]) / groupSize;
-        }
+        this.upper = FloatPanels.pack(factor.upper());
         this.importance = importance();
     }
 
@@ -64,9 +55,10 @@ public final class Gptq {
      * Prepares for weights that share an input: the factorization is done once for all of them.
      *
      * @param moment of their input
+     * @param groupSize how many neighbouring columns stay together; a multiple of the blocks of each weight's grid
      */
-    public static Gptq prepare(SecondMoment moment, Grid grid, GptqOptions options) {
-        return new Gptq(moment, grid, options);
+    public static Gptq prepare(SecondMoment moment, int groupSize, GptqOptions options) {
+        return new Gptq(moment, groupSize, options);
     }
 
     /** The damping that the factorization succeeded with: the one asked for, or a larger one. */
@@ -74,24 +66,39 @@ public final class Gptq {
         return factor.damping();
     }
 
-    /** The factor of the inverse second moment, in the order columns are quantized in. */
-    public InverseFactor factor() {
-        return factor;
+    /** Aims at the float model's outputs through the factor found for this input. */
+    public FloatTarget target(double alpha) {
+        return new FloatTarget(factor, upper, alpha);
     }
 
-    /** Quantizes {@code weight}, which is left as it is. */
-    public Result quantize(Matrix weight) {
+    /** Quantizes {@code weight}, which is left as it is, onto {@code grid}. */
+    public Result quantize(Matrix weight, Grid grid) {
         if (weight.columns() != columns) {
             throw new IllegalArgumentException("%d columns, activations have %d".formatted(weight.columns(), columns));
         }
-        QuantizedMatrix target = new QuantizedMatrix(grid, weight.rows(), columns, groupOfColumn);
+        if (groupSize % grid.blockSize() != 0) {
+            throw new IllegalArgumentException("groups of %d tear blocks of %d".formatted(groupSize, grid.blockSize()));
+        }
+        QuantizedMatrix target = new QuantizedMatrix(grid, weight.rows(), columns, subOfColumn(grid));
         int tiles = Math.ceilDiv(weight.rows(), TILE);
         double[] losses = new double[tiles];
         IntStream.range(0, tiles).parallel().forEach(tile -> {
             int first = tile * TILE;
-            losses[tile] = new Tile(weight, first, Math.min(TILE, weight.rows() - first), target).quantize();
+            losses[tile] = new Tile(weight, first, Math.min(TILE, weight.rows() - first), grid, target).quantize();
         });
         return new Result(target, Arrays.stream(losses).sum());
+    }
+
+    private int[] subOfColumn(Grid grid) {
+        boolean regroup = options.order() == ColumnOrder.COLUMNS && options.scales() != Scales.ORIGINAL;
+        if (regroup && grid.blockSize() != grid.subSize()) {
+            throw new IllegalArgumentException("nested scales are of neighbours, which single columns cannot leave");
+        }
+        int[] subs = new int[columns];
+        for (int position = 0; position < columns; position++) {
+            subs[order[position]] = (regroup ? position : order[position]) / grid.subSize();
+        }
+        return subs;
     }
 
     /**
@@ -113,32 +120,39 @@ public final class Gptq {
         return values;
     }
 
-    /** By column. */
-    private double[] unordered(double[] byPosition) {
-        double[] byColumn = new double[columns];
-        for (int position = 0; position < columns; position++) {
-            byColumn[order[position]] = byPosition[position];
-        }
-        return byColumn;
-    }
-
     /** A few rows on their way through all columns. */
     private final class Tile {
         private final int first;
         private final int rows;
+        private final Grid grid;
         private final QuantizedMatrix target;
+        private final int blockSize;
         /** Weights by position, dead columns zero. */
-        private final double[] weights;
+        private final float[] weights;
 
-        private final double[] errors;
+        private final float[] errors;
+        private final BlockFit fit;
+        private final BlockNumbers numbers;
+        private final double[] values;
+        /** U's corner of the current block {@code [blockSize, blockSize]}. */
+        private final float[] corner;
+
         private double loss;
 
-        Tile(Matrix weight, int first, int rows, QuantizedMatrix target) {
+        Tile(Matrix weight, int first, int rows, Grid grid, QuantizedMatrix target) {
             this.first = first;
             this.rows = rows;
+            this.grid = grid;
             this.target = target;
-            this.weights = new double[rows * columns];
-            this.errors = new double[rows * blockSize];
+            this.fit = new BlockFit(grid.scheme());
+            this.numbers = new BlockNumbers(grid.scheme());
+            this.values = new double[grid.blockSize()];
+            // Scales are never cut by a block, unless they serve more: then they are chosen in their first block.
+            int block = options.blockSize();
+            this.blockSize = grid.blockSize() >= block ? block : block / grid.blockSize() * grid.blockSize();
+            this.corner = new float[blockSize * blockSize];
+            this.weights = new float[rows * columns];
+            this.errors = new float[rows * blockSize];
             for (int row = 0; row < rows; row++) {
                 for (int position = 0; position < columns; position++) {
                     weights[row * columns + position] =
@@ -151,55 +165,74 @@ public final class Gptq {
             if (options.scales() == Scales.ORIGINAL) {
                 fitOriginal();
             }
-            View all = View.of(weights, rows, columns);
+            FloatView all = FloatView.of(weights, rows, columns);
             for (int start = 0; start < columns; start += blockSize) {
                 int size = Math.min(blockSize, columns - start);
+                for (int row = 0; row < size; row++) {
+                    upper.copyRow(start + row, start, size, corner, row * blockSize);
+                }
                 for (int row = 0; row < rows; row++) {
                     quantizeBlock(row, start, size);
                 }
                 int after = start + size;
-                DoubleProduct.add(
-                        all.part(0, after, rows, columns - after),
-                        -1,
-                        new View(errors, 0, blockSize, rows, size),
-                        factor.upper().part(start, after, size, columns - after));
+                if (after < columns) {
+                    FloatProduct.add(
+                            all.part(0, after, rows, columns - after),
+                            -1,
+                            new FloatView(errors, 0, blockSize, rows, size),
+                            upper,
+                            start,
+                            after);
+                }
             }
             return loss / 2;
         }
 
         private void fitOriginal() {
-            double[] byColumn = unordered(importance);
+            double[] weighting = new double[columns];
+            double[] original = new double[columns];
             for (int row = 0; row < rows; row++) {
-                double[] original = unordered(Arrays.copyOfRange(weights, row * columns, (row + 1) * columns));
-                for (int at = 0; at < columns; at += groupSize) {
-                    int count = Math.min(groupSize, columns - at);
-                    target.setStep(first + row, at / groupSize, grid.fit(original, at, byColumn, at, count));
+                for (int position = 0; position < columns; position++) {
+                    weighting[order[position]] = importance[position];
+                    original[order[position]] = weights[row * columns + position];
+                }
+                for (int at = 0; at < columns; at += grid.blockSize()) {
+                    grid.fitting().fit(fit, original, at, weighting, at, numbers);
+                    target.setScales(first + row, at / grid.blockSize(), numbers);
                 }
             }
         }
 
         private void quantizeBlock(int row, int start, int size) {
             int at = row * columns;
-            double[] before = options.scales() == Scales.BLOCK_START
-                    ? Arrays.copyOfRange(weights, at + start, at + columns)
+            // What the scales are chosen from: the weights themselves, or as they were before this block.
+            float[] source = options.scales() == Scales.BLOCK_START
+                    ? Arrays.copyOfRange(
+                            weights, at + start, at + Math.min(columns, start + Math.max(size, grid.blockSize())))
                     : weights;
-            int beforeAt = options.scales() == Scales.BLOCK_START ? -start : at;
-            double[] upper = factor.upper().values();
+            int sourceAt = options.scales() == Scales.BLOCK_START ? -start : at;
             for (int position = start; position < start + size; position++) {
-                if (options.scales() != Scales.ORIGINAL && position % groupSize == 0) {
-                    int count = Math.min(groupSize, columns - position);
-                    Grid.Step step = grid.fit(before, beforeAt + position, importance, position, count);
-                    target.setStep(first + row, groupOfColumn[order[position]], step);
+                if (options.scales() != Scales.ORIGINAL && position % grid.blockSize() == 0) {
+                    chooseScales(row, position, source, sourceAt + position);
                 }
                 double value = weights[at + position];
                 double rounded = target.round(first + row, order[position], value);
                 double error = (value - rounded) / factor.diagonal(position);
-                errors[row * blockSize + position - start] = error;
+                errors[row * blockSize + position - start] = (float) error;
                 loss += error * error;
                 int next = position + 1;
-                DoubleProduct.addScaled(
-                        weights, at + next, -error, upper, position * columns + next, start + size - next);
+                int cornerAt = (position - start) * blockSize + next - start;
+                Elementwise.addScaled(corner, cornerAt, (float) -error, weights, at + next, start + size - next);
             }
+        }
+
+        private void chooseScales(int row, int position, float[] source, int sourceAt) {
+            for (int i = 0; i < grid.blockSize(); i++) {
+                values[i] = source[sourceAt + i];
+            }
+            grid.fitting().fit(fit, values, 0, importance, position, numbers);
+            target.setScales(
+                    first + row, target.subOf(order[position]) / grid.scheme().subBlocks(), numbers);
         }
     }
 }

@@ -1,46 +1,80 @@
 package dev.demitasse.quantize.grid;
 
+import dev.demitasse.model.format.BlockFit;
+import dev.demitasse.model.format.BlockFormat;
+import dev.demitasse.model.format.BlockNumbers;
+import dev.demitasse.model.format.BlockScheme;
+import dev.demitasse.model.format.BlockScheme.Offset;
+import dev.demitasse.model.format.Levels;
+import dev.demitasse.model.format.ScalarFormat;
+import dev.demitasse.model.format.ScaleFormat;
+import dev.demitasse.model.format.TensorFormat;
+import java.util.Optional;
+
 /**
- * The numbers that a group of neighbouring weights of a row can take: scale · (code − zero), with the scale, and perhaps
- * the zero, chosen for the group. A scale is always the number that will be stored, so that what an algorithm made up for
- * is the error that ships.
+ * The numbers that the weights of a row can take: what a block of neighbours stores, and how its scales are chosen. A
+ * scale is always the number that will be stored, so that what an algorithm made up for is the error that ships.
  */
-public sealed interface Grid permits Q40Grid, Q80Grid, Int8Grid, GroupGrid {
-    /**
-     * What a group shares.
-     *
-     * @param scale exactly as stored; 0 for a group of zeros
-     * @param zero the code that stands for 0
-     */
-    record Step(float scale, int zero) {}
+public record Grid(BlockScheme scheme, Fitting fitting) {
+    /** How scales are chosen. */
+    public enum Fitting {
+        /** By least weighted squared error: {@link BlockFit#search}. */
+        SEARCH,
+        /** By the range of the weights: {@link BlockFit#range}. */
+        RANGE;
 
-    /** How many neighbouring columns share a step, in a matrix of {@code columns}. */
-    int groupSize(int columns);
-
-    /** Whether the groups' places are fixed by a file format, so that a group consists of neighbours. */
-    boolean fixedGroups();
-
-    int smallestCode();
-
-    int largestCode();
-
-    /**
-     * Chooses the step for a group.
-     *
-     * @param values the weights, {@code count} of them from index {@code at}
-     * @param importance how much the square of each one's error costs, {@code count} of them from {@code importanceAt}
-     */
-    Step fit(double[] values, int at, double[] importance, int importanceAt, int count);
-
-    /** The number nearest to {@code scale} that can be stored. */
-    float stored(float scale);
-
-    /** The code nearest to {@code value}, ties to even. */
-    default int code(double value, float scale, int zero) {
-        if (scale == 0) {
-            return zero;
+        /** Chooses the scales for {@code scheme.size()} values, and their codes. */
+        public void fit(
+                BlockFit fit, double[] values, int at, double[] importance, int importanceAt, BlockNumbers into) {
+            switch (this) {
+                case SEARCH -> fit.search(values, at, importance, importanceAt, into);
+                case RANGE -> fit.range(values, at, into);
+            }
         }
-        double code = Math.rint(value / scale) + zero;
-        return (int) Math.max(smallestCode(), Math.min(largestCode(), code));
+    }
+
+    /** The grid of a format in a matrix of {@code columns}; empty for floating-point formats. */
+    public static Optional<Grid> of(TensorFormat format, int columns) {
+        return switch (format) {
+            case BlockFormat block -> Optional.of(new Grid(block.scheme(), Fitting.SEARCH));
+            case ScalarFormat scalar ->
+                scalar == ScalarFormat.I8
+                        ? Optional.of(row(new Levels.Integers(-127, 127), columns))
+                        : Optional.empty();
+        };
+    }
+
+    /** One float scale for a row, by the largest magnitude: what the INT8 matrix products of ONNX take. */
+    private static Grid row(Levels levels, int columns) {
+        return new Grid(floatScaled(columns, levels, new Offset.None()), Fitting.RANGE);
+    }
+
+    /**
+     * The grid of the published GPTQ code (github.com/IST-DASLab/gptq, quant.py): float scales, min-max range, groups of
+     * any size.
+     *
+     * @param symmetric whether the range is [−max|w|, max|w|] with the zero in its middle, or [min(w, 0), max(w, 0)]
+     */
+    public static Grid published(int bits, boolean symmetric, int groupSize) {
+        int half = 1 << (bits - 1);
+        return symmetric
+                ? new Grid(
+                        floatScaled(groupSize, new Levels.Integers(-half, half - 1), new Offset.None()), Fitting.RANGE)
+                : new Grid(
+                        floatScaled(groupSize, new Levels.Integers(0, 2 * half - 1), new Offset.Zero()), Fitting.RANGE);
+    }
+
+    private static BlockScheme floatScaled(int size, Levels levels, Offset offset) {
+        return new BlockScheme(size, size, levels, ScaleFormat.F32, Optional.empty(), offset);
+    }
+
+    /** Columns that share all they store. */
+    public int blockSize() {
+        return scheme.size();
+    }
+
+    /** Columns that share a step. */
+    public int subSize() {
+        return scheme.subSize();
     }
 }

@@ -4,19 +4,17 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.demitasse.model.format.TensorFormat;
 import dev.demitasse.quantize.gptq.GptqOptions.Importance;
 import dev.demitasse.quantize.gptq.GptqOptions.Scales;
 import dev.demitasse.quantize.grid.Grid;
-import dev.demitasse.quantize.grid.Int8Grid;
-import dev.demitasse.quantize.grid.Q40Grid;
-import dev.demitasse.quantize.grid.Q80Grid;
 import dev.demitasse.quantize.grid.QuantizedMatrix;
 import dev.demitasse.quantize.grid.RoundToNearest;
 import dev.demitasse.quantize.matrix.CrossMoment;
+import dev.demitasse.quantize.matrix.FloatPanels;
 import dev.demitasse.quantize.matrix.Hessian;
 import dev.demitasse.quantize.matrix.Hessian.SecondMoment;
 import dev.demitasse.quantize.matrix.Matrix;
-import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -28,7 +26,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  * correlated as a layer's are (a few directions carry most), which is what GPTQ lives on.
  */
 class ImprovementTest {
-    private static final int COLUMNS = 160;
+    private static final int COLUMNS = 256;
     private static final int ROWS = 37;
     private static final int TOKENS = 900;
     private static final double DAMPING = 0.01;
@@ -38,29 +36,33 @@ class ImprovementTest {
     private final SecondMoment moment = moment(input);
 
     static Stream<Grid> grids() {
-        return Stream.of(new Q40Grid(), new Q80Grid(), new Int8Grid());
+        return Stream.of("q4_0", "q8_0", "q4_k", "i8").map(id -> grid(id));
+    }
+
+    private static Grid grid(String id) {
+        return Grid.of(TensorFormat.of(id).orElseThrow(), COLUMNS).orElseThrow();
     }
 
     @ParameterizedTest
     @MethodSource("grids")
     void gptqBeatsNearestAndCoordinateDescentBeatsGptq(Grid grid) {
         QuantizedMatrix nearest = RoundToNearest.quantize(weight, grid);
-        QuantizedMatrix natural = gptq(grid, false).quantize(weight).matrix();
-        QuantizedMatrix ordered = gptq(grid, true).quantize(weight).matrix();
+        QuantizedMatrix natural = gptq(grid, false).quantize(weight, grid).matrix();
+        QuantizedMatrix ordered = gptq(grid, true).quantize(weight, grid).matrix();
         double before = error(ordered);
         assertThat(error(natural)).isLessThan(0.8 * error(nearest));
         assertThat(before).isLessThan(0.8 * error(nearest));
-        CoordinateDescent.refine(ordered, weight, moment, DAMPING, 1);
+        CoordinateDescent.refine(ordered, weight, moment, FloatPanels.pack(moment.view()), DAMPING, 1);
         assertThat(error(ordered)).isLessThan(before);
     }
 
     /** Coordinate descent alone, from the nearest codes, finds most of what GPTQ finds; a second round no worse. */
     @Test
     void coordinateDescentNeverClimbs() {
-        QuantizedMatrix matrix = RoundToNearest.quantize(weight, new Q40Grid());
+        QuantizedMatrix matrix = RoundToNearest.quantize(weight, grid("q4_0"));
         double error = error(matrix);
         for (int round = 0; round < 4; round++) {
-            CoordinateDescent.refine(matrix, weight, moment, 0, 1);
+            CoordinateDescent.refine(matrix, weight, moment, FloatPanels.pack(moment.view()), 0, 1);
             // A scale rounded to float16 may cost a little.
             assertThat(error(matrix)).isLessThan(error * 1.001);
             error = error(matrix);
@@ -84,9 +86,9 @@ class ImprovementTest {
             difference[i] = input.values()[i] - distorted.values()[i];
         }
         drift.add(difference, distorted.values(), TOKENS);
-        Gptq gptq = Gptq.prepare(moment(distorted), new Q40Grid(), GptqOptions.forBlocks(1e-4, true));
-        Matrix half = new FloatTarget(drift, Optional.empty(), 0.5, gptq.factor()).of(weight);
-        Matrix whole = new FloatTarget(drift, Optional.empty(), 1, gptq.factor()).of(weight);
+        Gptq gptq = Gptq.prepare(moment(distorted), 32, GptqOptions.forBlocks(1e-4, true));
+        Matrix half = gptq.target(0.5).drifted(weight, FloatPanels.pack(drift.moment()));
+        Matrix whole = gptq.target(1).drifted(weight, FloatPanels.pack(drift.moment()));
         double plain = outputDistance(weight, distorted);
         assertThat(outputDistance(half, distorted)).isLessThan(plain);
         assertThat(outputDistance(whole, distorted)).isLessThan(0.5 * plain);
@@ -99,26 +101,29 @@ class ImprovementTest {
     /** One row at a time or all at once, on any number of threads: the same codes. */
     @Test
     void rowsDoNotDependOnEachOther() {
-        QuantizedMatrix all = gptq(new Q40Grid(), true).quantize(weight).matrix();
+        QuantizedMatrix all =
+                gptq(grid("q4_0"), true).quantize(weight, grid("q4_0")).matrix();
         float[] last = new float[COLUMNS];
         System.arraycopy(weight.values(), (ROWS - 1) * COLUMNS, last, 0, COLUMNS);
-        QuantizedMatrix one =
-                gptq(new Q40Grid(), true).quantize(new Matrix(1, COLUMNS, last)).matrix();
+        QuantizedMatrix one = gptq(grid("q4_0"), true)
+                .quantize(new Matrix(1, COLUMNS, last), grid("q4_0"))
+                .matrix();
         for (int column = 0; column < COLUMNS; column++) {
             assertThat(one.value(0, column)).isEqualTo(all.value(ROWS - 1, column));
         }
     }
 
     @Test
-    void singleColumnsCannotLeaveFixedGroups() {
+    void singleColumnsCannotLeaveNestedScales() {
         GptqOptions options = new GptqOptions(DAMPING, ColumnOrder.COLUMNS, 128, Scales.CURRENT, Importance.DIAGONAL);
-        assertThatThrownBy(() -> Gptq.prepare(moment, new Q40Grid(), options))
+        Gptq gptq = Gptq.prepare(moment, COLUMNS, options);
+        assertThatThrownBy(() -> gptq.quantize(weight, grid("q4_k")))
                 .isInstanceOf(IllegalArgumentException.class)
-                .hasMessageContaining("fixed groups");
+                .hasMessageContaining("nested scales");
     }
 
     private Gptq gptq(Grid grid, boolean reorder) {
-        return Gptq.prepare(moment, grid, GptqOptions.forBlocks(DAMPING, reorder));
+        return Gptq.prepare(moment, grid.blockSize(), GptqOptions.forBlocks(DAMPING, reorder));
     }
 
     private double error(QuantizedMatrix matrix) {

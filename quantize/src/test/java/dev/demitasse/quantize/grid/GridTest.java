@@ -3,8 +3,11 @@ package dev.demitasse.quantize.grid;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.demitasse.model.Tensor;
+import dev.demitasse.model.format.BlockFit;
+import dev.demitasse.model.format.BlockNumbers;
 import dev.demitasse.model.format.Q4_0;
 import dev.demitasse.model.format.Q8_0;
+import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.format.TensorFormat;
 import dev.demitasse.quantize.matrix.Matrix;
 import java.util.SplittableRandom;
@@ -15,16 +18,16 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** What a grid stores is what the format's codec reads back, and its scales are no worse than GGML's. */
 class GridTest {
     @ParameterizedTest
-    @ValueSource(strings = {"q4_0", "q8_0"})
+    @ValueSource(strings = {"q4_0", "q8_0", "q4_k"})
     void packedTensorHoldsExactlyWhatWasChosen(String id) {
         TensorFormat format = TensorFormat.of(id).orElseThrow();
-        Matrix weight = gaussian(5, 96, 1);
+        Matrix weight = gaussian(5, 256, 1);
         QuantizedMatrix rounded = RoundToNearest.quantize(weight, grid(format));
-        Tensor packed = rounded.tensor("w");
+        Tensor packed = rounded.tensor("w", format);
         assertThat(packed.format()).isEqualTo(format);
         float[] read = packed.toFloats();
         for (int i = 0; i < read.length; i++) {
-            assertThat(read[i]).isEqualTo((float) rounded.value(i / 96, i % 96));
+            assertThat(read[i]).isEqualTo((float) rounded.value(i / 256, i % 256));
         }
     }
 
@@ -55,17 +58,19 @@ class GridTest {
         for (int i = 0; i < 32; i++) {
             values[i] = i % 9;
         }
-        assertThat(new Q40Grid().fit(values, 0, ones, 0, 32)).isEqualTo(new Grid.Step(-1, 8));
+        assertThat(scale(values, ones)).isEqualTo(-1);
         for (int i = 0; i < 32; i++) {
             values[i] = -values[i];
         }
-        assertThat(new Q40Grid().fit(values, 0, ones, 0, 32)).isEqualTo(new Grid.Step(1, 8));
+        assertThat(scale(values, ones)).isEqualTo(1);
     }
 
     @Test
     void zerosStayZeros() {
         Matrix zeros = new Matrix(2, 32, new float[64]);
-        for (Grid grid : new Grid[] {new Q40Grid(), new Q80Grid(), new Int8Grid(), new GroupGrid(4, false, 32)}) {
+        for (Grid grid : new Grid[] {
+            grid(new Q4_0()), grid(new Q8_0()), Grid.of(ScalarFormat.I8, 32).orElseThrow(), Grid.published(4, false, 32)
+        }) {
             QuantizedMatrix rounded = RoundToNearest.quantize(zeros, grid);
             assertThat(rounded.value(1, 31)).isZero();
         }
@@ -75,17 +80,20 @@ class GridTest {
     @Test
     void int8HasOneScaleForARow() {
         Matrix weight = new Matrix(2, 3, new float[] {1, -2, 0.5f, 0, 0.25f, 0.125f});
-        QuantizedMatrix rounded = RoundToNearest.quantize(weight, new Int8Grid());
+        QuantizedMatrix rounded =
+                RoundToNearest.quantize(weight, Grid.of(ScalarFormat.I8, 3).orElseThrow());
         assertThat(rounded.scaleTensor("s").toFloats()).containsExactly(2f / 127, 0.25f / 127);
-        assertThat(rounded.tensor("w").toInts()).containsExactly(64, -127, 32, 0, 127, 64);
+        assertThat(rounded.tensor("w", ScalarFormat.I8).toInts()).containsExactly(64, -127, 32, 0, 127, 64);
+    }
+
+    private static float scale(double[] values, double[] importance) {
+        BlockNumbers numbers = new BlockNumbers(new Q4_0().scheme());
+        new BlockFit(new Q4_0().scheme()).search(values, 0, importance, 0, numbers);
+        return numbers.scale;
     }
 
     private static Grid grid(TensorFormat format) {
-        return switch (format) {
-            case Q4_0 q40 -> new Q40Grid();
-            case Q8_0 q80 -> new Q80Grid();
-            default -> throw new IllegalArgumentException(format.id());
-        };
+        return Grid.of(format, 256).orElseThrow();
     }
 
     private static Matrix gaussian(int rows, int columns, long seed) {

@@ -14,10 +14,11 @@ import dev.demitasse.model.Checkpoint;
 import dev.demitasse.model.ModelConfig;
 import dev.demitasse.model.Tensor;
 import dev.demitasse.model.TensorKey;
+import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.reference.Golden;
 import dev.demitasse.model.reference.SharedData;
 import dev.demitasse.model.safetensors.SafetensorsFile;
-import dev.demitasse.quantize.grid.Int8Grid;
+import dev.demitasse.quantize.grid.Grid;
 import dev.demitasse.quantize.grid.QuantizedMatrix;
 import dev.demitasse.quantize.grid.RoundToNearest;
 import dev.demitasse.quantize.matrix.Matrix;
@@ -128,8 +129,9 @@ class SmoothQuantTest {
 
     /** |Q(X) Q(W)ᵀ − XWᵀ|² / |XWᵀ|², both rounded to INT8 row by row: weights by output, activations by token. */
     private static double int8Error(Matrix weight, Matrix activations, Matrix exactWeight, Matrix exactActivations) {
-        QuantizedMatrix codes = RoundToNearest.quantize(weight, new Int8Grid());
-        QuantizedMatrix inputs = RoundToNearest.quantize(activations, new Int8Grid());
+        Grid int8 = Grid.of(ScalarFormat.I8, weight.columns()).orElseThrow();
+        QuantizedMatrix codes = RoundToNearest.quantize(weight, int8);
+        QuantizedMatrix inputs = RoundToNearest.quantize(activations, int8);
         double lost = 0;
         double whole = 0;
         for (int token = 0; token < activations.rows(); token++) {

@@ -13,9 +13,7 @@ final class Suggestion {
     static String of(String written, Collection<String> known) {
         List<String> near = near(written, known);
         if (!near.isEmpty()) {
-            String last = near.getLast();
-            String others = String.join(", ", near.subList(0, near.size() - 1));
-            return "; did you mean " + (others.isEmpty() ? last : others + " or " + last) + "?";
+            return "; did you mean " + String.join(" or ", near) + "?";
         }
         return known.isEmpty() ? "" : "; there is: " + String.join(", ", known);
     }
