@@ -41,8 +41,13 @@ public final class FloatPanels {
 
     /** Where numbers come from: copies some of a row. */
     @FunctionalInterface
-    private interface Source {
+    interface Source {
         void read(int row, int column, int count, float[] target, int at);
+    }
+
+    /** Packs a matrix that {@code source} gives, parts of rows of one panel at a time, from several threads at once. */
+    static FloatPanels pack(int rows, int columns, Source source) {
+        return new FloatPanels(rows, columns, source);
     }
 
     /** Packs all of {@code matrix}. */

@@ -2,35 +2,45 @@ package dev.demitasse.quantize.matrix;
 
 import java.util.Arrays;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The second moment of a linear module's inputs, H = 2/N · XᵀX {@code [in, in]}: how much an error in each pair of its
  * weights costs at its output (Frantar et al., arXiv:2210.17323, §3.3). X {@code [tokens, in]} is never held: batches of
- * tokens are added as they come. Sums are floats inside a batch of 128 tokens and doubles beyond.
+ * tokens are added as they come. Sums are floats inside a batch of 512 tokens and doubles beyond. Memory: half a matrix of
+ * doubles, {@code in² · 4} bytes, and the batch.
  *
  * <p>A column whose input was always zero is <em>dead</em>: its diagonal becomes 1, so that H stays invertible, and its
  * weights do not matter.
  */
 public final class Hessian {
     private final int width;
-    private final double[] sums;
-    private final TokenPanels panels;
+    private final TokenSums sums;
+    private final TokenBatch batch;
     private long tokens;
 
-    /** @param width inputs of the module; up to 46,340 */
+    /** @param width inputs of the module; up to 65,000 */
     public Hessian(int width) {
         this.width = width;
-        this.sums = new double[Math.multiplyExact(width, width)];
-        this.panels = new TokenPanels(width);
+        this.sums = new TokenSums(width, width, true);
+        this.batch = new TokenBatch(width, true, true);
     }
 
     /** Adds {@code tokens} rows of {@code input}, row-major {@code [tokens, width]}. */
     public void add(float[] input, int tokens) {
-        for (int first = 0; first < tokens; first += TokenPanels.TOKENS) {
-            panels.load(input, first, Math.min(TokenPanels.TOKENS, tokens - first));
-            TokenPanels.addProduct(sums, panels, panels, true);
+        int done = 0;
+        while (done < tokens) {
+            done += batch.take(input, done, tokens - done);
+            if (batch.full()) {
+                flush();
+            }
         }
         this.tokens += tokens;
+    }
+
+    private void flush() {
+        sums.add(batch, batch);
+        batch.clear();
     }
 
     public int width() {
@@ -42,57 +52,66 @@ public final class Hessian {
         return tokens;
     }
 
-    /** The symmetric matrix {@code [width, width]}, dead columns with 1 on the diagonal, undamped. */
+    /**
+     * The symmetric matrix {@code [width, width]}, dead columns with 1 on the diagonal, undamped. It is these sums, not a
+     * copy of them: nothing is to be added while it is in use.
+     */
     public SecondMoment moment() {
         if (tokens == 0) {
             throw new IllegalStateException("no activations were added");
         }
-        double[] matrix = new double[sums.length];
-        double factor = 2.0 / tokens;
-        IntStream.range(0, width).parallel().forEach(row -> {
-            for (int column = 0; column < width; column++) {
-                int upper = row <= column ? row * width + column : column * width + row;
-                matrix[row * width + column] = sums[upper] * factor;
-            }
-        });
-        boolean[] dead = new boolean[width];
-        for (int column = 0; column < width; column++) {
-            dead[column] = matrix[column * width + column] == 0;
-            if (dead[column]) {
-                matrix[column * width + column] = 1;
-            }
-        }
-        return new SecondMoment(width, matrix, dead);
+        flush();
+        return new SecondMoment(width, sums, 2.0 / tokens);
     }
 
     /** The finished matrix. */
     public static final class SecondMoment {
         private final int width;
-        private final double[] matrix;
-        private final boolean[] dead;
+        private final TokenSums sums;
+        private final double factor;
+        private double @Nullable [] whole;
 
-        private SecondMoment(int width, double[] matrix, boolean[] dead) {
+        private SecondMoment(int width, TokenSums sums, double factor) {
             this.width = width;
-            this.matrix = matrix;
-            this.dead = dead;
+            this.sums = sums;
+            this.factor = factor;
         }
 
         public int width() {
             return width;
         }
 
-        /** All of it; not to be written to. */
-        public View view() {
-            return View.of(matrix, width, width);
+        /** All of it in floats, as the right side of products. */
+        public FloatPanels panels() {
+            return FloatPanels.pack(width, width, (row, column, count, target, at) -> {
+                for (int i = 0; i < count; i++) {
+                    target[at + i] = (float) at(row, column + i);
+                }
+            });
+        }
+
+        /** All of it in doubles; not to be written to. */
+        public synchronized View view() {
+            if (whole == null) {
+                double[] values = new double[Math.multiplyExact(width, width)];
+                IntStream.range(0, width).parallel().forEach(row -> {
+                    for (int column = 0; column < width; column++) {
+                        values[row * width + column] = at(row, column);
+                    }
+                });
+                whole = values;
+            }
+            return View.of(whole, width, width);
         }
 
         public double at(int row, int column) {
-            return matrix[row * width + column];
+            double sum = row <= column ? sums.at(row, column) : sums.at(column, row);
+            return row == column && sum == 0 ? 1 : sum * factor;
         }
 
         /** Whether the input of {@code column} was always zero. */
         public boolean dead(int column) {
-            return dead[column];
+            return sums.at(column, column) == 0;
         }
 
         public double[] diagonal() {

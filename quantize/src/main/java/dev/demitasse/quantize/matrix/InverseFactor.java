@@ -96,6 +96,20 @@ public final class InverseFactor {
         return View.of(upper, width, width);
     }
 
+    /** U in floats, as the right side of products; half a matrix of memory. */
+    public FloatPanels panels() {
+        return FloatPanels.pack(upper());
+    }
+
+    /** Uᵀ in floats, as the right side of products; half a matrix of memory. */
+    public FloatPanels transposedPanels() {
+        return FloatPanels.pack(width, width, (row, column, count, target, at) -> {
+            for (int i = 0; i < count; i++) {
+                target[at + i] = (float) upper[(column + i) * width + row];
+            }
+        });
+    }
+
     public double diagonal(int position) {
         return upper[position * width + position];
     }

@@ -91,6 +91,56 @@ class InverseFactorTest {
         }
     }
 
+    /** Of two inputs of different widths, in batches that end anywhere; also packed for products. */
+    @Test
+    void crossMomentsAddUpOverBatches() {
+        int left = 37;
+        int right = 131;
+        int tokens = 1100;
+        float[] y = input(left, tokens, 4);
+        float[] x = input(right, tokens, 5);
+        CrossMoment moment = new CrossMoment(left, right);
+        moment.add(y, x, 600);
+        moment.add(
+                Arrays.copyOfRange(y, 600 * left, y.length),
+                Arrays.copyOfRange(x, 600 * right, x.length),
+                tokens - 600);
+        FloatPanels panels = moment.panels();
+        Matrix matrix = moment.matrix();
+        double worst = 0;
+        for (int i = 0; i < left; i++) {
+            for (int j = 0; j < right; j++) {
+                double expected = 0;
+                for (int token = 0; token < tokens; token++) {
+                    expected += (double) y[token * left + i] * x[token * right + j];
+                }
+                worst = Math.max(worst, Math.abs(expected * 2 / tokens - panels.at(i, j)));
+                worst = Math.max(worst, Math.abs(expected * 2 / tokens - matrix.at(i, j)));
+            }
+        }
+        assertThat(worst).isLessThan(1e-5);
+    }
+
+    /** What is packed for products is the matrix, in floats. */
+    @Test
+    void packsMomentsAndFactors() {
+        int width = 150;
+        SecondMoment moment = moment(width, 400, 6);
+        FloatPanels panels = moment.panels();
+        InverseFactor factor =
+                InverseFactor.of(moment, IntStream.range(0, width).toArray(), 0.01);
+        FloatPanels upper = factor.panels();
+        FloatPanels lower = factor.transposedPanels();
+        for (int i = 0; i < width; i++) {
+            for (int j = 0; j < width; j++) {
+                assertThat(panels.at(i, j)).isEqualTo((float) moment.at(i, j)).isEqualTo(panels.at(j, i));
+                assertThat(upper.at(i, j))
+                        .isEqualTo((float) factor.upper().values()[i * width + j])
+                        .isEqualTo(lower.at(j, i));
+            }
+        }
+    }
+
     private static SecondMoment moment(int width, int tokens, long seed) {
         Hessian hessian = new Hessian(width);
         hessian.add(input(width, tokens, seed), tokens);
