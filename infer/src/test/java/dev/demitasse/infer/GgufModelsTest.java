@@ -16,7 +16,11 @@ class GgufModelsTest {
     private static final int FIRST_POSITION = 8;
 
     @ParameterizedTest
-    @ValueSource(strings = {"F32", "F16", "BF16", "Q8_0", "Q4_0"})
+    @ValueSource(
+            strings = {
+                "F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K",
+                "IQ4_NL", "IQ4_XS", "TQ1_0", "TQ2_0", "MXFP4"
+            })
     void logitsEqualThoseOfTheDequantizedWeights(String type) throws IOException {
         Path folder = SharedData.require("golden/gguf");
         try (SafetensorsFile golden = SafetensorsFile.open(folder.resolve("logits.safetensors"));

@@ -16,11 +16,10 @@ import dev.demitasse.model.TensorKey;
 import dev.demitasse.model.TensorKey.Part;
 import dev.demitasse.model.TensorNames;
 import dev.demitasse.model.format.BlockFormat;
-import dev.demitasse.model.format.Q4_0;
-import dev.demitasse.model.format.Q4_K;
 import dev.demitasse.model.format.Q8_0;
 import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.format.TensorFormat;
+import dev.demitasse.model.gguf.GgmlType;
 import dev.demitasse.model.gguf.GgufCheckpoint;
 import dev.demitasse.model.gguf.GgufTokenizer;
 import dev.demitasse.model.progress.Progress;
@@ -266,16 +265,6 @@ public final class GgufExport {
                 .max(Map.Entry.comparingByValue())
                 .orElseThrow()
                 .getKey();
-        return switch (TensorFormat.of(most).orElseThrow()) {
-            case Q4_0 q4 -> 2;
-            case Q8_0 q8 -> 7;
-            case Q4_K q4k -> 15;
-            case ScalarFormat scalar ->
-                switch (scalar) {
-                    case F16 -> 1;
-                    case BF16 -> 32;
-                    case F32, F64, I64, I32, I16, I8, U8, BOOL -> 0;
-                };
-        };
+        return TensorFormat.of(most).flatMap(GgmlType::of).orElseThrow().fileType();
     }
 }

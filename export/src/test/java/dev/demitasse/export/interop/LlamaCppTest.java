@@ -70,9 +70,28 @@ class LlamaCppTest {
      * dequantized weights in float32. (llama.cpp rounds activations to 8 bits where weights are in blocks.)
      */
     @ParameterizedTest
-    @ValueSource(strings = {"f32", "f16", "bf16", "q8_0", "q4_0"})
-    void scoresATrainedModelAlike(String format) throws Exception {
-        Path source = SharedData.require("data/models/stories3M");
+    @CsvSource({
+        "stories3M, f32",
+        "stories3M, f16",
+        "stories3M, bf16",
+        "stories3M, q8_0",
+        "stories3M, q4_0",
+        "stories3M, q4_1",
+        "stories3M, q5_0",
+        "stories3M, q5_1",
+        "stories3M, iq4_nl",
+        "stories3M, mxfp4",
+        "stories-k256, q2_k",
+        "stories-k256, q3_k",
+        "stories-k256, q4_k",
+        "stories-k256, q5_k",
+        "stories-k256, q6_k",
+        "stories-k256, iq4_xs",
+        "stories-k256, tq1_0",
+        "stories-k256, tq2_0"
+    })
+    void scoresATrainedModelAlike(String model, String format) throws Exception {
+        Path source = SharedData.require("data/models/" + model);
         String text = Files.readString(SharedData.require("data/text/tinystories_10k.txt"));
         text = text.substring(text.length() / 2);
         Path file = folder.resolve("model.gguf");
@@ -95,9 +114,11 @@ class LlamaCppTest {
                 double perplexity = Math.exp(nll(decoder, windows));
                 double theirs = Math.exp(answer.nll());
                 System.out.printf(
-                        "stories3M %s: perplexity %.5f in llama.cpp %s, %.5f in ONNX Runtime (%+.3f %%)%n",
-                        format, theirs, answer.release(), perplexity, 100 * (theirs / perplexity - 1));
-                assertThat(theirs).isCloseTo(perplexity, within(0.005 * perplexity));
+                        "%s %s: perplexity %.5f in llama.cpp %s, %.5f in ONNX Runtime (%+.3f %%)%n",
+                        model, format, theirs, answer.release(), perplexity, 100 * (theirs / perplexity - 1));
+                // A model that was not trained for three levels says next to nothing with them.
+                double tolerance = format.startsWith("tq") ? 0.01 : 0.005;
+                assertThat(theirs).isCloseTo(perplexity, within(tolerance * perplexity));
                 if (format.equals("f32")) {
                     assertThat(answer.greedy()).containsExactly(greedy(decoder, prompt, 40));
                 }

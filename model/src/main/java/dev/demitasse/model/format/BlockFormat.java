@@ -7,7 +7,8 @@ import java.util.Arrays;
  * Several elements that share scales. Rows are whole blocks: a block never spans two rows. What a block stores is its
  * {@link #scheme}; where the bits lie is {@link #pack} and {@link #unpack}.
  */
-public sealed interface BlockFormat extends TensorFormat permits Q8_0, Q4_0, Q4_K {
+public sealed interface BlockFormat extends TensorFormat
+        permits Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS, TQ1_0, TQ2_0, MXFP4 {
     /** What a block stores. */
     BlockScheme scheme();
 

@@ -49,22 +49,34 @@ public final class BlockNumbers {
     /** Copies the elements that the numbers stand for into {@code target} from {@code at}. */
     public void decode(float[] target, int at) {
         int size = scheme.subSize();
-        Levels levels = scheme.levels();
         for (int sub = 0; sub < scheme.subBlocks(); sub++) {
+            int from = sub * size;
+            switch (scheme.levels()) {
+                case Levels.Integers integers -> integers(from, size, target, at);
+                case Levels.Table table -> table.read(codes, from, size, target, at + from);
+            }
             float step = step(sub);
-            float base = base(sub);
-            int zero = scheme.offset() instanceof BlockScheme.Offset.Zero ? minimumCodes[sub] : 0;
-            // What has no base gets none added: 0 added to −0 would be 0.
-            boolean shifted = scheme.hasOffset() && !(scheme.offset() instanceof BlockScheme.Offset.Zero);
-            for (int i = sub * size; i < (sub + 1) * size; i++) {
-                float scaled = step * (levels.of(code(i)) - zero);
-                target[at + i] = shifted ? scaled + base : scaled;
+            if (scheme.offset() instanceof BlockScheme.Offset.Zero) {
+                float zero = minimumCodes[sub];
+                for (int i = at + from; i < at + from + size; i++) {
+                    target[i] = step * (target[i] - zero);
+                }
+            } else if (scheme.hasOffset()) {
+                float base = base(sub);
+                for (int i = at + from; i < at + from + size; i++) {
+                    target[i] = step * target[i] + base;
+                }
+            } else {
+                for (int i = at + from; i < at + from + size; i++) {
+                    target[i] *= step;
+                }
             }
         }
     }
 
-    /** The code of element {@code i}; of a table an index, which is never negative. */
-    private int code(int i) {
-        return scheme.levels() instanceof Levels.Table ? codes[i] & 0xff : codes[i];
+    private void integers(int from, int size, float[] target, int at) {
+        for (int i = from; i < from + size; i++) {
+            target[at + i] = codes[i];
+        }
     }
 }

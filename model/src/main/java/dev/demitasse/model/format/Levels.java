@@ -81,6 +81,13 @@ public sealed interface Levels {
             return values[code];
         }
 
+        /** What {@code count} codes from {@code from}, unsigned, stand for, into {@code target} from {@code at}. */
+        void read(byte[] codes, int from, int count, float[] target, int at) {
+            for (int i = 0; i < count; i++) {
+                target[at + i] = values[codes[from + i] & 0xff];
+            }
+        }
+
         @Override
         public int nearest(double value) {
             double bucket = (value - values[0]) * bucketsPerUnit();

@@ -1,9 +1,6 @@
 package dev.demitasse.model.format;
 
-import static dev.demitasse.model.format.ScalarFormat.LITTLE_SHORT;
-
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 
 /**
  * GGML's Q4_0: 32 elements as a float16 scale and 32 codes of 4 bits; w = scale · (code − 8). The scale is the element
@@ -12,9 +9,9 @@ import java.lang.foreign.ValueLayout;
  */
 public record Q4_0() implements BlockFormat {
     public static final int BLOCK = 32;
-    private static final int HALF = BLOCK / 2;
-    private static final int BYTES = 2 + HALF;
-    private static final BlockScheme SCHEME = BlockScheme.scaled(BLOCK, new Levels.Integers(-8, 7));
+    private static final int BIAS = 8;
+    private static final BitPlane NIBBLES = new BitPlane(BLOCK / 2, 4);
+    private static final BlockScheme SCHEME = BlockScheme.scaled(BLOCK, new Levels.Integers(-BIAS, BIAS - 1));
 
     @Override
     public String id() {
@@ -28,48 +25,25 @@ public record Q4_0() implements BlockFormat {
 
     @Override
     public int bytesPerBlock() {
-        return BYTES;
+        return Halves.BYTES + BLOCK / 2;
     }
 
+    /** As GGML's reference encoder, whose bytes it gives. */
     @Override
     public void encode(float[] source, int at, int count, MemorySegment target, long offset) {
-        BlockNumbers numbers = new BlockNumbers(SCHEME);
-        for (int block = 0; block < count / BLOCK; block++) {
-            int first = at + block * BLOCK;
-            float extreme = 0;
-            for (int i = 0; i < BLOCK; i++) {
-                float value = source[first + i];
-                if (Math.abs(value) > Math.abs(extreme)) {
-                    extreme = value;
-                }
-            }
-            float scale = extreme / -8;
-            // The codes come from the scale before its rounding to float16, as GGML's reference encoder has it.
-            float inverse = scale == 0 ? 0 : 1 / scale;
-            for (int i = 0; i < BLOCK; i++) {
-                numbers.codes[i] = (byte) (Math.min(15, (int) (source[first + i] * inverse + 8.5f)) - 8);
-            }
-            numbers.scale = scale;
-            pack(numbers, target, offset + (long) block * BYTES);
-        }
+        ExtremeEncoder.encode(this, source, at, count, target, offset);
     }
 
     @Override
     public void pack(BlockNumbers numbers, MemorySegment target, long offset) {
-        target.set(LITTLE_SHORT, offset, Float.floatToFloat16(numbers.scale));
-        for (int i = 0; i < HALF; i++) {
-            int pair = numbers.codes[i] + 8 | numbers.codes[HALF + i] + 8 << 4;
-            target.set(ValueLayout.JAVA_BYTE, offset + 2 + i, (byte) pair);
-        }
+        Halves.put(numbers.scale, target, offset);
+        NIBBLES.put(numbers.codes, BIAS, 0, target, offset + Halves.BYTES);
     }
 
     @Override
     public void unpack(MemorySegment source, long offset, BlockNumbers numbers) {
-        numbers.scale = Float.float16ToFloat(source.get(LITTLE_SHORT, offset));
-        for (int i = 0; i < HALF; i++) {
-            int pair = source.get(ValueLayout.JAVA_BYTE, offset + 2 + i);
-            numbers.codes[i] = (byte) ((pair & 15) - 8);
-            numbers.codes[HALF + i] = (byte) ((pair >> 4 & 15) - 8);
-        }
+        numbers.scale = Halves.get(source, offset);
+        NIBBLES.get(source, offset + Halves.BYTES, numbers.codes, 0);
+        BitPlane.subtract(BIAS, numbers.codes);
     }
 }

@@ -1,7 +1,5 @@
 package dev.demitasse.model.format;
 
-import static dev.demitasse.model.format.ScalarFormat.LITTLE_SHORT;
-
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
@@ -52,13 +50,13 @@ public record Q8_0() implements BlockFormat {
 
     @Override
     public void pack(BlockNumbers numbers, MemorySegment target, long offset) {
-        target.set(LITTLE_SHORT, offset, Float.floatToFloat16(numbers.scale));
+        Halves.put(numbers.scale, target, offset);
         MemorySegment.copy(numbers.codes, 0, target, ValueLayout.JAVA_BYTE, offset + 2, BLOCK);
     }
 
     @Override
     public void unpack(MemorySegment source, long offset, BlockNumbers numbers) {
-        numbers.scale = Float.float16ToFloat(source.get(LITTLE_SHORT, offset));
+        numbers.scale = Halves.get(source, offset);
         MemorySegment.copy(source, ValueLayout.JAVA_BYTE, offset + 2, numbers.codes, 0, BLOCK);
     }
 

@@ -25,7 +25,19 @@ public sealed interface TensorFormat permits ScalarFormat, BlockFormat {
                 ScalarFormat.BOOL,
                 new Q8_0(),
                 new Q4_0(),
-                new Q4_K());
+                new Q4_1(),
+                new Q5_0(),
+                new Q5_1(),
+                new Q2_K(),
+                new Q3_K(),
+                new Q4_K(),
+                new Q5_K(),
+                new Q6_K(),
+                new IQ4_NL(),
+                new IQ4_XS(),
+                new TQ1_0(),
+                new TQ2_0(),
+                new MXFP4());
     }
 
     /** The format whose {@link #id} is {@code id}, whatever its case. */

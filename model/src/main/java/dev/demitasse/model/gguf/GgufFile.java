@@ -250,7 +250,7 @@ public final class GgufFile implements AutoCloseable {
                 .orElseThrow(() -> new InvalidRequestException(
                         path,
                         "tensor '%s' is of type %s, which Demitasse does not read".formatted(name, entry.typeName()),
-                        "take a file of type F32, F16, BF16, Q8_0 or Q4_0"));
+                        "take a file of type " + GgmlType.readable()));
         long[] shape = entry.dimensions();
         return new Tensor(name, format, shape, data.asSlice(entry.offset, format.bytes(Tensor.elements(shape))));
     }

@@ -13,7 +13,9 @@ final class Suggestion {
     static String of(String written, Collection<String> known) {
         List<String> near = near(written, known);
         if (!near.isEmpty()) {
-            return "; did you mean " + String.join(" or ", near) + "?";
+            String last = near.getLast();
+            String others = String.join(", ", near.subList(0, near.size() - 1));
+            return "; did you mean " + (others.isEmpty() ? last : others + " or " + last) + "?";
         }
         return known.isEmpty() ? "" : "; there is: " + String.join(", ", known);
     }

@@ -133,7 +133,7 @@ class RecipeTest {
                 """;
         assertThat(mistakes(yaml)).isEqualTo("""
                         sample.yaml:3: model: builtin 'nonesuch' does not exist; there is: tale-teacher
-                        sample.yaml:9: quantize.format: 'q4_7' is not a format; did you mean q4_0?
+                        sample.yaml:9: quantize.format: 'q4_7' is not a format; did you mean q4_0, q4_1 or q4_k?
                         sample.yaml:12: distill.temperature: must be above 0, is -2
                         3 mistakes; nothing was run""");
     }
