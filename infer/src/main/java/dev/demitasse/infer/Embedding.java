@@ -13,7 +13,6 @@ import dev.demitasse.model.Tensor;
 import dev.demitasse.model.TensorKey;
 import dev.demitasse.model.TensorKey.Part;
 import dev.demitasse.model.TokenInput;
-import dev.demitasse.model.format.ScalarFormat;
 import java.util.Optional;
 
 /** Token ids to the first hidden states, as {@link InputEmbedding} says. */
@@ -34,7 +33,7 @@ public final class Embedding {
         this.workers = workers;
         TensorKey key = TensorKey.weight(Role.EMBEDDING);
         this.tokens = source.tensor(key);
-        this.scales = tokens.format() == ScalarFormat.I8
+        this.scales = tokens.format().rowScaled()
                 ? source.tensor(key.part(Part.SCALE)).toFloats()
                 : new float[0];
         this.positions = form.positions() > 0

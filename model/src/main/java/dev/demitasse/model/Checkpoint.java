@@ -1,6 +1,8 @@
 package dev.demitasse.model;
 
+import dev.demitasse.model.TensorKey.Part;
 import dev.demitasse.model.chat.ChatTemplate;
+import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.format.TensorFormat;
 import dev.demitasse.model.gguf.GgufCheckpoint;
 import dev.demitasse.model.onnx.OnnxCheckpoint;
@@ -66,6 +68,25 @@ public interface Checkpoint extends AutoCloseable {
      * @throws MalformedModelException as {@link #tensor}
      */
     TensorFormat format(TensorKey key);
+
+    /** The tensor itself, or of one whose rows have scales a copy on the heap with these multiplied in. */
+    default Tensor decoded(TensorKey key) {
+        Tensor tensor = tensor(key);
+        if (!tensor.format().rowScaled()) {
+            return tensor;
+        }
+        float[] scales = tensor(key.part(Part.SCALE)).toFloats();
+        Tensor decoded = Tensor.allocate(tensor.name(), ScalarFormat.F32, tensor.shape());
+        float[] row = new float[tensor.columns()];
+        for (int i = 0; i < tensor.rows(); i++) {
+            tensor.readRow(i, row, 0);
+            for (int column = 0; column < row.length; column++) {
+                row[column] *= scales[i];
+            }
+            decoded.writeRow(i, row, 0);
+        }
+        return decoded;
+    }
 
     /** The tokenizer that came with the model, or nothing. */
     Optional<Tokenizer> tokenizer();

@@ -46,7 +46,7 @@ public final class TensorForm {
             // A norm takes out of queries what was multiplied in before it.
             Role carrier = here.queryKeyNorm().isPresent() ? Role.QUERY_NORM : Role.QUERY;
             double factor = here.scale() / to.attention(key.layer()).scale();
-            if (key.role() == carrier && converted.format() != ScalarFormat.I8 && factor != 1) {
+            if (key.role() == carrier && !converted.format().rowScaled() && factor != 1) {
                 converted = scaled(converted, factor);
             }
         }

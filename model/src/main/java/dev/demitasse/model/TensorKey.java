@@ -4,7 +4,7 @@ package dev.demitasse.model;
  * Names a tensor of a model independently of any file format.
  *
  * @param role what it does
- * @param part weight, bias, or the scales of an integer weight
+ * @param part weight, bias, or the scales of a weight's rows
  * @param layer the layer from 0, or {@link #NO_LAYER}
  * @param expert which of the layer's experts from 0, or {@link #NO_EXPERT}
  */
@@ -19,7 +19,7 @@ public record TensorKey(Role role, Part part, int layer, int expert) {
     public enum Part {
         WEIGHT,
         BIAS,
-        /** Scale of each output row of an INT8 weight, F32 {@code [out]}: w = scale · code. */
+        /** Scale of each output row, F32 {@code [out]}, of a weight whose format is {@link dev.demitasse.model.format.TensorFormat#rowScaled}. */
         SCALE
     }
 

@@ -275,11 +275,13 @@ final class GptqLayers implements LayerQuantizer {
                 Tensor original = source.tensor(key);
                 Matrix weight = Matrix.of(original);
                 Matrix aim = compensation.map(chosen -> chosen.aim(weight)).orElse(weight);
+                Optional<RowScales> relative = RowScales.of(plan.of(key), aim);
+                Matrix divided = relative.map(scales -> scales.divide(aim)).orElse(aim);
                 RoundedTensor rounded = Grid.of(plan.of(key), weight.columns())
                         .flatMap(grid -> compensation
-                                .map(chosen -> chosen.quantize(aim, grid))
-                                .or(() -> weighted(weight, grid, moments.input())))
-                        .map(matrix -> RoundedTensor.of(matrix, original.name(), plan.of(key)))
+                                .map(chosen -> chosen.quantize(divided, grid))
+                                .or(() -> weighted(divided, grid, moments.input())))
+                        .map(matrix -> RoundedTensor.of(matrix, original.name(), plan.of(key), relative))
                         .orElseGet(() -> RoundedTensor.nearest(original, plan.of(key)));
                 double error = OutputError.relative(
                         weight.rows(), aim::readRow, (row, into, at) -> widen(rounded, row, into, at), moments.input());

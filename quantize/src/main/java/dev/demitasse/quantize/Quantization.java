@@ -8,7 +8,6 @@ import dev.demitasse.model.ModelConfig;
 import dev.demitasse.model.Tensor;
 import dev.demitasse.model.TensorKey;
 import dev.demitasse.model.format.BlockFormat;
-import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.format.TensorFormat;
 import dev.demitasse.model.progress.Progress;
 import dev.demitasse.model.safetensors.CheckpointWriter;
@@ -105,7 +104,7 @@ public final class Quantization {
     private void checkSource() {
         for (TensorKey key : config.tensors()) {
             TensorFormat format = source.format(key);
-            if (format instanceof BlockFormat || format == ScalarFormat.I8) {
+            if (format instanceof BlockFormat || format.rowScaled()) {
                 throw new InvalidRequestException(
                         source.path(),
                         "is quantized already: %s is %s".formatted(config.name(key), format.id()),

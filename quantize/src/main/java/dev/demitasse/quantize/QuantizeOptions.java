@@ -48,7 +48,7 @@ public record QuantizeOptions(
 
     public QuantizeOptions {
         require(
-                format instanceof BlockFormat || format == ScalarFormat.I8,
+                format instanceof BlockFormat || format.rowScaled(),
                 "quantize.format",
                 "is " + format.id(),
                 "choose q4_0, q8_0 or int8");
@@ -74,7 +74,10 @@ public record QuantizeOptions(
      * The format a recipe names: {@code q4_0}, {@code q8_0}, {@code int8}, or for embeddings {@code f16}, {@code f32} too.
      */
     public static Optional<TensorFormat> format(String id) {
-        return id.equalsIgnoreCase("int8") ? Optional.of(ScalarFormat.I8) : TensorFormat.of(id);
+        return TensorFormat.all().stream()
+                .filter(format ->
+                        format.weightName().equalsIgnoreCase(id) || format.id().equalsIgnoreCase(id))
+                .findFirst();
     }
 
     public QuantizeOptions withEmbedding(TensorFormat chosen) {
@@ -111,7 +114,7 @@ public record QuantizeOptions(
 
     private static void requireTable(String option, TensorFormat chosen) {
         boolean known = chosen instanceof BlockFormat
-                || chosen instanceof ScalarFormat scalar && (scalar.floating() || scalar == ScalarFormat.I8);
+                || chosen instanceof ScalarFormat scalar && (scalar.floating() || scalar.rowScaled());
         require(
                 known && chosen != ScalarFormat.F64,
                 option,

@@ -1,7 +1,6 @@
 package dev.demitasse.quantize;
 
 import dev.demitasse.model.Tensor;
-import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.format.TensorFormat;
 import dev.demitasse.quantize.grid.QuantizedMatrix;
 import java.util.Optional;
@@ -10,43 +9,45 @@ import java.util.stream.IntStream;
 /**
  * A matrix in its final format.
  *
- * @param scale one for each row, where the format is INT8
+ * @param scale one for each row, where the format wants them
  */
 record RoundedTensor(Tensor weight, Optional<Tensor> scale) {
 
     /** Every number of {@code source} to the nearest in {@code format}, by the format's reference encoder. */
     static RoundedTensor nearest(Tensor source, TensorFormat format) {
-        if (format != ScalarFormat.I8) {
+        if (!format.rowScaled()) {
             return new RoundedTensor(source.to(format), Optional.empty());
         }
-        int columns = source.columns();
-        Tensor codes = Tensor.allocate(source.name(), ScalarFormat.I8, source.shape());
+        Tensor codes = Tensor.allocate(source.name(), format, source.shape());
         float[] scales = new float[source.rows()];
         IntStream.range(0, scales.length).parallel().forEach(row -> {
-            float[] values = new float[columns];
+            float[] values = new float[source.columns()];
             source.readRow(row, values, 0);
             float largest = 0;
             for (float value : values) {
                 largest = Math.max(largest, Math.abs(value));
             }
-            float scale = largest / 127;
-            byte[] rounded = new byte[columns];
-            for (int column = 0; column < columns && scale > 0; column++) {
-                rounded[column] = (byte) Math.clamp((long) Math.rint(values[column] / scale), -127, 127);
+            scales[row] = largest / format.largest();
+            for (int column = 0; column < values.length && scales[row] > 0; column++) {
+                values[column] /= scales[row];
             }
-            codes.data()
-                    .asSlice((long) row * columns, columns)
-                    .copyFrom(java.lang.foreign.MemorySegment.ofArray(rounded));
-            scales[row] = scale;
+            codes.writeRow(row, values, 0);
         });
         return new RoundedTensor(codes, Optional.of(Tensor.ofFloats(source.name() + "_scale", scales, scales.length)));
     }
 
-    /** What {@code matrix}, which is on the grid of {@code format}, holds. */
-    static RoundedTensor of(QuantizedMatrix matrix, String name, TensorFormat format) {
+    /**
+     * What {@code matrix}, which is on the grid of {@code format}, holds.
+     *
+     * @param relative what its rows were divided by
+     */
+    static RoundedTensor of(QuantizedMatrix matrix, String name, TensorFormat format, Optional<RowScales> relative) {
         return new RoundedTensor(
                 matrix.tensor(name, format),
-                format == ScalarFormat.I8 ? Optional.of(matrix.scaleTensor(name + "_scale")) : Optional.empty());
+                relative.map(scales -> scales.tensor(name + "_scale"))
+                        .or(() -> format.rowScaled()
+                                ? Optional.of(matrix.scaleTensor(name + "_scale"))
+                                : Optional.empty()));
     }
 
     /** Decodes row {@code row} into {@code target} from index {@code at}. */

@@ -19,6 +19,7 @@ import dev.demitasse.model.TensorKey.Part;
 import dev.demitasse.model.format.Q4_0;
 import dev.demitasse.model.format.Q8_0;
 import dev.demitasse.model.format.ScalarFormat;
+import dev.demitasse.model.format.TensorFormat;
 import dev.demitasse.model.progress.Progress;
 import dev.demitasse.model.reference.SharedData;
 import dev.demitasse.quantize.QuantizeOptions.Method;
@@ -28,6 +29,8 @@ import java.nio.file.Path;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Whole checkpoints: trained models of the shared data, on text of their own domain. */
 class QuantizationTest {
@@ -118,6 +121,26 @@ class QuantizationTest {
             Tensor expected = source.tensor(key).to(new Q8_0());
             assertThat(quantized.tensor(key).data().mismatch(expected.data())).isEqualTo(-1);
         }
+    }
+
+    /** Formats of GPU runtimes, among them those whose rows have scales: written, read back, better by GPTQ. */
+    @ParameterizedTest
+    @ValueSource(strings = {"nf4", "fp8", "int4_g64", "int4_g32_asym", "int3_g32_asym"})
+    void errorFeedbackHelpsOnEveryGrid(String id) throws IOException {
+        Path model = SharedData.require("data/models/stories3M");
+        TokenWindows text = windows(model, 128, 36);
+        TensorFormat format = QuantizeOptions.format(id).orElseThrow();
+        Path nearest = quantize(model, QuantizeOptions.of(Method.RTN, format), Optional.empty(), "nearest");
+        Path chosen = quantize(model, QuantizeOptions.of(Method.GPTQ, format), Optional.of(text.take(0, 28)), "chosen");
+        try (Checkpoint quantized = Checkpoint.open(chosen)) {
+            TensorKey key = TensorKey.weight(Role.DOWN, 1);
+            assertThat(quantized.tensor(key).format()).isEqualTo(format);
+            assertThat(quantized.has(key.part(Part.SCALE))).isEqualTo(format.rowScaled());
+        }
+        double rounded = divergence(model, nearest, text.take(28, 36)).meanKl();
+        double compensated = divergence(model, chosen, text.take(28, 36)).meanKl();
+        System.out.printf("%s: KL %.5f nearest, %.5f GPTQ%n", id, rounded, compensated);
+        assertThat(compensated).isLessThan(0.8 * rounded);
     }
 
     /** SmoothQuant's checkpoint: codes and a scale a row; as near to the float model as INT8 activations allow. */

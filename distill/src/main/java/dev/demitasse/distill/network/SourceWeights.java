@@ -6,8 +6,6 @@ import dev.demitasse.model.Positions.Pairing;
 import dev.demitasse.model.Tensor;
 import dev.demitasse.model.TensorForm;
 import dev.demitasse.model.TensorKey;
-import dev.demitasse.model.TensorKey.Part;
-import dev.demitasse.model.format.ScalarFormat;
 import java.util.function.Function;
 
 /**
@@ -22,30 +20,11 @@ public record SourceWeights(ModelConfig config, Function<TensorKey, Tensor> tens
     public static SourceWeights of(Checkpoint checkpoint) {
         ModelConfig config = checkpoint.config();
         ModelConfig plain = plain(config);
-        return new SourceWeights(plain, key -> TensorForm.convert(floats(checkpoint, key), key, config, plain));
+        return new SourceWeights(plain, key -> TensorForm.convert(checkpoint.decoded(key), key, config, plain));
     }
 
     /** {@code config} in the form that the trainer wants. */
     public static ModelConfig plain(ModelConfig config) {
         return config.inForm(Pairing.HALVES, false);
-    }
-
-    /** The tensor itself, or, of an INT8 weight, code · scale of its row. */
-    private static Tensor floats(Checkpoint checkpoint, TensorKey key) {
-        Tensor tensor = checkpoint.tensor(key);
-        if (tensor.format() != ScalarFormat.I8) {
-            return tensor;
-        }
-        float[] scales = checkpoint.tensor(key.part(Part.SCALE)).toFloats();
-        Tensor decoded = Tensor.allocate(tensor.name(), ScalarFormat.F32, tensor.shape());
-        float[] row = new float[tensor.columns()];
-        for (int i = 0; i < tensor.rows(); i++) {
-            tensor.readRow(i, row, 0);
-            for (int column = 0; column < row.length; column++) {
-                row[column] *= scales[i];
-            }
-            decoded.writeRow(i, row, 0);
-        }
-        return decoded;
     }
 }

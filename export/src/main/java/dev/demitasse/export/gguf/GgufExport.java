@@ -116,7 +116,8 @@ public final class GgufExport {
         }
         TensorFormat stored = source.format(key);
         TensorFormat wanted = options.format().orElse(natural(stored));
-        if (wanted instanceof BlockFormat && stored instanceof BlockFormat && !stored.equals(wanted)) {
+        boolean kept = GgmlType.of(stored).isPresent();
+        if (wanted instanceof BlockFormat && stored instanceof BlockFormat && kept && !stored.equals(wanted)) {
             report.changed(name(key), stored.id(), stored.id(), "kept, as it was quantized into this format already");
             return stored;
         }
@@ -129,8 +130,9 @@ public final class GgufExport {
                             .formatted(config.columns(key), wanted.id(), wanted.blockSize()));
             return ScalarFormat.F16;
         }
-        if (stored == ScalarFormat.I8) {
-            report.changed(name(key), stored.id(), wanted.id(), "GGUF has no scales by row: rounded again");
+        if (stored.rowScaled() || stored instanceof BlockFormat && !kept) {
+            String why = stored.rowScaled() ? "scales by row" : stored.id();
+            report.changed(name(key), stored.id(), wanted.id(), "GGUF has no " + why + ": rounded again");
         }
         return wanted;
     }
@@ -143,11 +145,11 @@ public final class GgufExport {
     /** The format of a GGUF file nearest to what the checkpoint has. */
     private static TensorFormat natural(TensorFormat stored) {
         return switch (stored) {
-            case BlockFormat block -> block;
+            case BlockFormat block -> GgmlType.of(block).isPresent() ? block : new Q8_0();
             case ScalarFormat scalar ->
                 switch (scalar) {
                     case F32, F16, BF16 -> scalar;
-                    case I8 -> new Q8_0();
+                    case I8, F8_E4M3 -> new Q8_0();
                     case F64, I64, I32, I16, U8, BOOL -> ScalarFormat.F32;
                 };
         };

@@ -74,8 +74,8 @@ final class GraphWeights {
         TensorFormat stored = source.format(key);
         ScalarFormat format = integer(key) ? ScalarFormat.I8 : ScalarFormat.F32;
         report.stored(name(key), format.id());
-        if (stored instanceof BlockFormat) {
-            report.changed(name(key), stored.id(), format.id(), "ONNX has no such block format: dequantized");
+        if (stored instanceof BlockFormat || stored == ScalarFormat.F8_E4M3) {
+            report.changed(name(key), stored.id(), format.id(), "the graph has no such format: dequantized");
         }
         DataType type = integer(key) ? DataType.INT8 : DataType.FLOAT;
         return graph.constant(

@@ -6,14 +6,13 @@ import dev.demitasse.model.Tensor;
 import dev.demitasse.model.TensorForm;
 import dev.demitasse.model.TensorKey;
 import dev.demitasse.model.TensorKey.Part;
-import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.format.TensorFormat;
 import java.lang.foreign.MemorySegment;
 import java.util.Optional;
 
 /**
- * One tensor of the checkpoint that is exported: its rotary rows in the order of the target format, INT8 codes decoded
- * by their scales.
+ * One tensor of the checkpoint that is exported: its rotary rows in the order of the target format, rows decoded
+ * by their scales where they have some.
  */
 public final class SourceTensor {
     private final Tensor tensor;
@@ -27,7 +26,7 @@ public final class SourceTensor {
     /** The tensor of {@code key}; in the form that {@code form} has it, {@link ModelConfig#ggufForm} or another. */
     public static SourceTensor of(Checkpoint source, TensorKey key, ModelConfig form) {
         Tensor tensor = ordered(source, key, form);
-        Optional<float[]> scales = tensor.format() == ScalarFormat.I8
+        Optional<float[]> scales = tensor.format().rowScaled()
                 ? Optional.of(ordered(source, key.part(Part.SCALE), form).toFloats())
                 : Optional.empty();
         return new SourceTensor(tensor, scales);

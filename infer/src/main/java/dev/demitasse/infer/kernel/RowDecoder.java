@@ -15,7 +15,8 @@ import jdk.incubator.vector.VectorOperators;
 
 /**
  * Decodes stretches of a matrix's rows to floats, bit for bit as {@link dev.demitasse.model.format.TensorFormat#decode}
- * does, in vector registers for the formats that weights come in. An I8 weight gives its codes, without scale.
+ * does, in vector registers for the formats that weights come in. A weight whose rows have scales is given
+ * without them.
  */
 public final class RowDecoder {
     private static final ValueLayout.OfShort SHORT =
@@ -43,7 +44,7 @@ public final class RowDecoder {
                     case F16 -> decodeF16(data, offset, target, at, count);
                     case BF16 -> decodeBf16(data, offset, target, at, count);
                     case I8 -> decodeI8(data, offset, target, at, count);
-                    case F32, F64, I64, I32, I16, U8, BOOL -> scalar.decode(data, offset, target, at, count);
+                    case F32, F64, I64, I32, I16, F8_E4M3, U8, BOOL -> scalar.decode(data, offset, target, at, count);
                 }
             }
         }

@@ -10,15 +10,22 @@ import java.util.Optional;
 /** A projection in float arithmetic: weights of any format, decoded a tile at a time, never as a whole. */
 public final class FloatLinear implements Linear {
     private final Tensor weight;
+    private final float[] scales;
     private final float[] bias;
 
-    private FloatLinear(Tensor weight, float[] bias) {
+    private FloatLinear(Tensor weight, float[] scales, float[] bias) {
         this.weight = weight;
+        this.scales = scales;
         this.bias = bias;
     }
 
-    static FloatLinear of(Tensor weight, Optional<Tensor> bias) {
-        return new FloatLinear(weight, biasOf(weight, bias));
+    /** @param scales one for each row, {@code [out]}, which its sums are multiplied by */
+    static FloatLinear of(Tensor weight, Optional<Tensor> scales, Optional<Tensor> bias) {
+        float[] factors = scales.map(Tensor::toFloats).orElseGet(() -> new float[0]);
+        if (scales.isPresent() && factors.length != weight.rows()) {
+            throw new IllegalArgumentException("%d scales for %s".formatted(factors.length, weight));
+        }
+        return new FloatLinear(weight, factors, biasOf(weight, bias));
     }
 
     /** The bias as floats; none where there is none, as hundreds of experts would hold nothing but zeros. */
@@ -65,14 +72,14 @@ public final class FloatLinear implements Linear {
                     float sum = direct
                             ? DotProduct.of(weight.data(), row * weight.rowBytes(), x.values(), token * inputs, inputs)
                             : DotProduct.of(decoded, 0, x.values(), token * inputs, inputs);
-                    y[token * outputs + row] = biased(sum, row);
+                    y[token * outputs + row] = result(sum, row);
                 }
             }
         });
     }
 
-    private float biased(float sum, int row) {
-        return sum + (bias.length == 0 ? 0 : bias[row]);
+    private float result(float sum, int row) {
+        return (scales.length == 0 ? sum : sum * scales[row]) + (bias.length == 0 ? 0 : bias[row]);
     }
 
     /** Float sums of a tile, written with the bias. */
@@ -96,7 +103,7 @@ public final class FloatLinear implements Linear {
             for (int t = 0; t < tokens; t++) {
                 int to = (token + t) * outputs + row;
                 for (int r = 0; r < rows; r++) {
-                    y[to + r] = biased(blocks[at + r * TileProduct.PANEL + t], row + r);
+                    y[to + r] = result(blocks[at + r * TileProduct.PANEL + t], row + r);
                 }
             }
         }

@@ -22,14 +22,18 @@ public sealed interface Linear permits FloatLinear, Int8Linear {
         Tensor weight = source.tensor(key);
         Optional<Tensor> bias =
                 config.hasBias(key) ? Optional.of(source.tensor(key.part(Part.BIAS))) : Optional.empty();
+        if (!weight.format().rowScaled()) {
+            return of(weight, bias);
+        }
+        Tensor scales = source.tensor(key.part(Part.SCALE));
         return weight.format() == ScalarFormat.I8
-                ? Int8Linear.of(weight, source.tensor(key.part(Part.SCALE)), bias)
-                : of(weight, bias);
+                ? Int8Linear.of(weight, scales, bias)
+                : FloatLinear.of(weight, Optional.of(scales), bias);
     }
 
-    /** A projection over a weight of any format but I8, which needs scales: {@link Int8Linear#of}. */
+    /** A projection over a weight whose rows need no scales. */
     static Linear of(Tensor weight, Optional<Tensor> bias) {
-        return FloatLinear.of(weight, bias);
+        return FloatLinear.of(weight, Optional.empty(), bias);
     }
 
     /** Width of y. */

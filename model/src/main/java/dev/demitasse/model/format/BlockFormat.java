@@ -8,7 +8,23 @@ import java.util.Arrays;
  * {@link #scheme}; where the bits lie is {@link #pack} and {@link #unpack}.
  */
 public sealed interface BlockFormat extends TensorFormat
-        permits Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS, TQ1_0, TQ2_0, MXFP4 {
+        permits Q8_0,
+                Q4_0,
+                Q4_1,
+                Q5_0,
+                Q5_1,
+                Q2_K,
+                Q3_K,
+                Q4_K,
+                Q5_K,
+                Q6_K,
+                IQ4_NL,
+                IQ4_XS,
+                TQ1_0,
+                TQ2_0,
+                MXFP4,
+                IntegerGroup,
+                NF4 {
     /** What a block stores. */
     BlockScheme scheme();
 

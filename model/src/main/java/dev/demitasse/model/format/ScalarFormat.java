@@ -15,6 +15,7 @@ public enum ScalarFormat implements TensorFormat {
     I32(4),
     I16(2),
     I8(1),
+    F8_E4M3(1),
     U8(1),
     BOOL(1);
 
@@ -40,7 +41,25 @@ public enum ScalarFormat implements TensorFormat {
 
     @Override
     public String weightName() {
-        return this == I8 ? "int8" : id();
+        return switch (this) {
+            case I8 -> "int8";
+            case F8_E4M3 -> "fp8";
+            case F64, F32, F16, BF16, I64, I32, I16, U8, BOOL -> id();
+        };
+    }
+
+    @Override
+    public boolean rowScaled() {
+        return this == I8 || this == F8_E4M3;
+    }
+
+    @Override
+    public float largest() {
+        return switch (this) {
+            case I8 -> 127;
+            case F8_E4M3 -> Float8.LARGEST;
+            case F64, F32, F16, BF16, I64, I32, I16, U8, BOOL -> TensorFormat.super.largest();
+        };
     }
 
     @Override
@@ -53,11 +72,21 @@ public enum ScalarFormat implements TensorFormat {
         return bytes;
     }
 
-    /** Whether it is a floating-point type, which weights may have. */
+    /** What a code of a weight in it stands for before the row's scale, in ascending order; of a {@link #rowScaled} one. */
+    public Levels levels() {
+        return switch (this) {
+            case I8 -> new Levels.Integers(-127, 127);
+            case F8_E4M3 -> Float8.LEVELS;
+            case F64, F32, F16, BF16, I64, I32, I16, U8, BOOL ->
+                throw new IllegalStateException(id() + " has no scale for rows");
+        };
+    }
+
+    /** Whether it is a floating-point type that weights may have as they are, without a scale. */
     public boolean floating() {
         return switch (this) {
             case F64, F32, F16, BF16 -> true;
-            case I64, I32, I16, I8, U8, BOOL -> false;
+            case I64, I32, I16, I8, F8_E4M3, U8, BOOL -> false;
         };
     }
 
@@ -100,6 +129,11 @@ public enum ScalarFormat implements TensorFormat {
                     target[at + i] = source.get(ValueLayout.JAVA_BYTE, offset + i);
                 }
             }
+            case F8_E4M3 -> {
+                for (int i = 0; i < count; i++) {
+                    target[at + i] = Float8.toFloat(source.get(ValueLayout.JAVA_BYTE, offset + i));
+                }
+            }
             case U8, BOOL -> {
                 for (int i = 0; i < count; i++) {
                     target[at + i] = source.get(ValueLayout.JAVA_BYTE, offset + i) & 0xff;
@@ -116,7 +150,7 @@ public enum ScalarFormat implements TensorFormat {
             case I16 -> source.get(LITTLE_SHORT, offset);
             case I8 -> source.get(ValueLayout.JAVA_BYTE, offset);
             case U8, BOOL -> source.get(ValueLayout.JAVA_BYTE, offset) & 0xff;
-            case F64, F32, F16, BF16 -> throw new IllegalArgumentException(id() + " holds no whole numbers");
+            case F64, F32, F16, BF16, F8_E4M3 -> throw new IllegalArgumentException(id() + " holds no whole numbers");
         };
     }
 
@@ -139,13 +173,23 @@ public enum ScalarFormat implements TensorFormat {
                     target.set(LITTLE_DOUBLE, offset + 8L * i, source[at + i]);
                 }
             }
-            case I64, I32, I16, I8, U8, BOOL ->
+            case I8 -> {
+                for (int i = 0; i < count; i++) {
+                    long code = (long) Math.rint(source[at + i]);
+                    target.set(ValueLayout.JAVA_BYTE, offset + i, (byte) Math.clamp(code, -127, 127));
+                }
+            }
+            case F8_E4M3 -> {
+                for (int i = 0; i < count; i++) {
+                    target.set(ValueLayout.JAVA_BYTE, offset + i, Float8.of(source[at + i]));
+                }
+            }
+            case I64, I32, I16, U8, BOOL ->
                 throw new IllegalArgumentException(id() + " does not hold floats; write its bytes");
         }
     }
 
-    /** Rounds to nearest, ties to even; a NaN stays one. */
-    /** The nearest bfloat16, ties to even, as a float. */
+    /** The nearest bfloat16, ties to even, as a float; a NaN stays one. */
     public static float roundToBfloat16(float value) {
         return Float.intBitsToFloat(toBfloat16(value) << 16);
     }

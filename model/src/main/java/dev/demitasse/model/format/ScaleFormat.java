@@ -14,6 +14,13 @@ public enum ScaleFormat {
             return Float.float16ToFloat(Float.floatToFloat16((float) scale));
         }
     },
+    /** {@link ScalarFormat#F8_E4M3}, of either sign. */
+    E4M3 {
+        @Override
+        public float round(double scale) {
+            return Float8.toFloat(Float8.of((float) scale));
+        }
+    },
     /** A power of two, in one byte: 2^(byte − 128), half of what OCP's E8M0 makes of it. */
     E8M0 {
         @Override

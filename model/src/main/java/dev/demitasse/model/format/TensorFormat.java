@@ -1,6 +1,7 @@
 package dev.demitasse.model.format;
 
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
@@ -12,7 +13,7 @@ import java.util.Optional;
 public sealed interface TensorFormat permits ScalarFormat, BlockFormat {
     /** Every format that Demitasse reads and writes. */
     static List<TensorFormat> all() {
-        return List.of(
+        List<TensorFormat> all = new ArrayList<>(List.of(
                 ScalarFormat.F32,
                 ScalarFormat.F16,
                 ScalarFormat.BF16,
@@ -21,6 +22,7 @@ public sealed interface TensorFormat permits ScalarFormat, BlockFormat {
                 ScalarFormat.I32,
                 ScalarFormat.I16,
                 ScalarFormat.I8,
+                ScalarFormat.F8_E4M3,
                 ScalarFormat.U8,
                 ScalarFormat.BOOL,
                 new Q8_0(),
@@ -37,7 +39,10 @@ public sealed interface TensorFormat permits ScalarFormat, BlockFormat {
                 new IQ4_XS(),
                 new TQ1_0(),
                 new TQ2_0(),
-                new MXFP4());
+                new MXFP4(),
+                new NF4()));
+        all.addAll(IntegerGroup.all());
+        return List.copyOf(all);
     }
 
     /** The format whose {@link #id} is {@code id}, whatever its case. */
@@ -50,9 +55,25 @@ public sealed interface TensorFormat permits ScalarFormat, BlockFormat {
     /** The name used in recipes and reports: {@code f32}, {@code q4_0}. */
     String id();
 
-    /** What weights in it are called in recipes and reports: {@link #id}, but {@code int8} where rows have scales. */
+    /**
+     * What weights in it are called in recipes and reports: {@link #id}, but {@code int8} and {@code fp8} where rows have
+     * scales.
+     */
     default String weightName() {
         return id();
+    }
+
+    /**
+     * Whether each row of a weight in it is multiplied by a float32 that stands beside it,
+     * {@link dev.demitasse.model.TensorKey.Part#SCALE}; {@link #decode} and {@link #encode} know nothing of it.
+     */
+    default boolean rowScaled() {
+        return false;
+    }
+
+    /** The largest magnitude that it holds and its opposite too; where {@link #rowScaled}, a row's largest number becomes it. */
+    default float largest() {
+        throw new IllegalStateException(id() + " has no scale for rows");
     }
 
     /** Elements in a block. */

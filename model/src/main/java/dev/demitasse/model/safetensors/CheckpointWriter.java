@@ -67,8 +67,8 @@ public final class CheckpointWriter implements AutoCloseable {
      * @param config of the tensors that will be written; where they are in another form than a Hugging Face checkpoint of
      *     the family has them, as those of a GGUF file, they are converted on the way
      * @param tokenizer is copied into the folder
-     * @param format the format of each of {@link ModelConfig#tensors}; for {@link ScalarFormat#I8} a SCALE tensor is
-     *     expected as well
+     * @param format the format of each of {@link ModelConfig#tensors}; where it is {@link TensorFormat#rowScaled} a
+     *     SCALE tensor is expected as well
      * @throws dev.demitasse.model.InvalidRequestException if the config.json of the family cannot describe the model
      */
     public static CheckpointWriter create(
@@ -79,7 +79,7 @@ public final class CheckpointWriter implements AutoCloseable {
         for (TensorKey key : config.tensors()) {
             TensorFormat chosen = format.apply(key);
             formats.put(key, chosen);
-            if (chosen == ScalarFormat.I8) {
+            if (chosen.rowScaled()) {
                 formats.put(key.part(Part.SCALE), ScalarFormat.F32);
             }
         }
@@ -173,7 +173,7 @@ public final class CheckpointWriter implements AutoCloseable {
 
     private Optional<ObjectNode> quantization() {
         Optional<TensorFormat> quantized = formats.values().stream()
-                .filter(format -> format == ScalarFormat.I8 || format instanceof BlockFormat)
+                .filter(format -> format.rowScaled() || format instanceof BlockFormat)
                 .findFirst();
         return quantized.map(format -> {
             ObjectNode node = JSON.createObjectNode();

@@ -14,6 +14,7 @@ import dev.demitasse.model.TensorKey.Part;
 import dev.demitasse.model.TensorNames;
 import dev.demitasse.model.files.OnDemand;
 import dev.demitasse.model.files.TensorFile;
+import dev.demitasse.model.format.BlockFormat;
 import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.format.TensorFormat;
 import dev.demitasse.model.pytorch.PytorchFile;
@@ -33,7 +34,7 @@ import java.util.Optional;
 /**
  * A folder in Hugging Face layout: config.json, model.safetensors or its shards with an index (or pytorch_model.bin
  * likewise), tokenizer.json.
- * INT8 weights are I8 matrices with a {@code weight_scale} beside them, as compressed-tensors lays them out; block
+ * INT8 and FP8 weights are matrices with a {@code weight_scale} beside them, as compressed-tensors lays them out; block
  * formats are U8 matrices of packed rows.
  */
 public final class HuggingFaceCheckpoint implements Checkpoint {
@@ -161,10 +162,14 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
                             .formatted(piece.name(), Arrays.toString(tensor.shape()), Arrays.toString(piece.shape())),
                     "config.json and weights do not belong together");
         }
-        if (tensor.format() instanceof ScalarFormat scalar && !scalar.floating() && !integerWeight(key, scalar)) {
+        boolean weight = tensor.format().rowScaled()
+                ? key.part() == Part.WEIGHT && has(key.part(Part.SCALE))
+                : tensor.format() instanceof BlockFormat
+                        || tensor.format() instanceof ScalarFormat scalar && scalar.floating();
+        if (!weight) {
             throw new MalformedModelException(
                     folder,
-                    "tensor '" + piece.name() + "' is " + scalar.id() + ", not a weight",
+                    "tensor '" + piece.name() + "' is " + tensor.format().id() + ", not a weight",
                     "a quantized checkpoint of another tool; start from the unquantized one");
         }
         return tensor;
@@ -188,10 +193,6 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
     /** Norms' tensors as the first BERT checkpoints call them. */
     private static String oldSpelling(String name) {
         return name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta");
-    }
-
-    private boolean integerWeight(TensorKey key, ScalarFormat format) {
-        return format == ScalarFormat.I8 && key.part() == Part.WEIGHT && has(key.part(Part.SCALE));
     }
 
     @Override

@@ -114,6 +114,7 @@ final class TorchBytes {
             case I32 -> "IntStorage";
             case I16 -> "ShortStorage";
             case I8 -> "CharStorage";
+            case F8_E4M3 -> "Float8_e4m3fnStorage";
             case U8 -> "ByteStorage";
             case BOOL -> "BoolStorage";
         };

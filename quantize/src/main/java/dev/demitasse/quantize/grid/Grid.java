@@ -38,13 +38,11 @@ public record Grid(BlockScheme scheme, Fitting fitting) {
         return switch (format) {
             case BlockFormat block -> Optional.of(new Grid(block.scheme(), Fitting.SEARCH));
             case ScalarFormat scalar ->
-                scalar == ScalarFormat.I8
-                        ? Optional.of(row(new Levels.Integers(-127, 127), columns))
-                        : Optional.empty();
+                scalar.rowScaled() ? Optional.of(row(scalar.levels(), columns)) : Optional.empty();
         };
     }
 
-    /** One float scale for a row, by the largest magnitude: what the INT8 matrix products of ONNX take. */
+    /** One float scale for a row, by the largest magnitude: what matrix products in INT8 and FP8 take. */
     private static Grid row(Levels levels, int columns) {
         return new Grid(floatScaled(columns, levels, new Offset.None()), Fitting.RANGE);
     }

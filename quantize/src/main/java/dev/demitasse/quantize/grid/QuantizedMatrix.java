@@ -7,7 +7,6 @@ import dev.demitasse.model.format.BlockScheme.Offset;
 import dev.demitasse.model.format.Levels;
 import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.format.TensorFormat;
-import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.stream.IntStream;
 
@@ -243,15 +242,26 @@ public final class QuantizedMatrix {
     }
 
     /**
-     * The weight as a tensor in {@code format}, whose grid this must be on, bit for bit what a file will hold; of INT8 the
-     * codes, whose scales are {@link #scaleTensor}.
+     * The weight as a tensor in {@code format}, whose grid this must be on, bit for bit what a file will hold; of INT8 and
+     * FP8 the codes, whose scales are {@link #scaleTensor}.
      */
     public Tensor tensor(String name, TensorFormat format) {
         return switch (format) {
             case BlockFormat block -> packed(name, block);
-            case ScalarFormat scalar ->
-                new Tensor(name, scalar, new long[] {rows, columns}, MemorySegment.ofArray(codes.clone()));
+            case ScalarFormat scalar -> unscaled(name, scalar);
         };
+    }
+
+    private Tensor unscaled(String name, ScalarFormat format) {
+        Tensor tensor = Tensor.allocate(name, format, rows, columns);
+        IntStream.range(0, rows).parallel().forEach(row -> {
+            float[] values = new float[columns];
+            for (int column = 0; column < columns; column++) {
+                values[column] = level(row, column);
+            }
+            tensor.writeRow(row, values, 0);
+        });
+        return tensor;
     }
 
     private Tensor packed(String name, BlockFormat format) {

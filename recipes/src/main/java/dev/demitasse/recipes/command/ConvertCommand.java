@@ -108,8 +108,9 @@ final class ConvertCommand implements Callable<Integer> {
         try (CheckpointWriter writer = CheckpointWriter.create(
                 target, source.config(), source.tokenizer(), key -> folderFormat(source, key, wanted))) {
             for (TensorKey key : keys) {
-                writer.write(key, source.tensor(key));
-                if (source.format(key) == ScalarFormat.I8) {
+                boolean scaled = folderFormat(source, key, wanted).rowScaled();
+                writer.write(key, scaled ? source.tensor(key) : source.decoded(key));
+                if (scaled) {
                     writer.write(key.part(Part.SCALE), source.tensor(key.part(Part.SCALE)));
                 }
                 progress.advance(1);
@@ -121,7 +122,7 @@ final class ConvertCommand implements Callable<Integer> {
 
     private static TensorFormat folderFormat(Checkpoint source, TensorKey key, Optional<TensorFormat> wanted) {
         TensorFormat stored = source.format(key);
-        if (stored == ScalarFormat.I8) {
+        if (stored.rowScaled() && !(stored instanceof BlockFormat)) {
             return stored;
         }
         return wanted.orElse(stored instanceof BlockFormat ? ScalarFormat.BF16 : stored);

@@ -3,6 +3,7 @@ package dev.demitasse.recipes.language;
 import dev.demitasse.model.format.BlockFormat;
 import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.format.TensorFormat;
+import dev.demitasse.model.gguf.GgmlType;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
@@ -37,7 +38,7 @@ public record Export(Target target, Optional<TensorFormat> weights, Optional<Str
     public static Map<String, TensorFormat> formats() {
         Map<String, TensorFormat> formats = new TreeMap<>();
         for (TensorFormat format : TensorFormat.all()) {
-            if (format instanceof BlockFormat
+            if (format instanceof BlockFormat && GgmlType.of(format).isPresent()
                     || format == ScalarFormat.F32
                     || format == ScalarFormat.F16
                     || format == ScalarFormat.BF16) {

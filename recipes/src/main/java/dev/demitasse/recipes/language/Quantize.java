@@ -90,9 +90,8 @@ public record Quantize(
     private static Map<String, TensorFormat> formats() {
         Map<String, TensorFormat> formats = new TreeMap<>();
         TensorFormat.all().stream()
-                .filter(format -> format instanceof BlockFormat)
-                .forEach(format -> formats.put(format.id(), format));
-        formats.put("int8", ScalarFormat.I8);
+                .filter(format -> format instanceof BlockFormat || format.rowScaled())
+                .forEach(format -> formats.put(format.weightName(), format));
         return formats;
     }
 

@@ -3,6 +3,7 @@ package dev.demitasse.recipes.language;
 import dev.demitasse.model.format.BlockFormat;
 import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.format.TensorFormat;
+import dev.demitasse.model.gguf.GgmlType;
 import dev.demitasse.recipes.language.Node.Mapping;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -22,6 +23,8 @@ final class StageGraph {
         FLOAT("float weights"),
         BLOCKS("weights in a block format"),
         INT8("int8 weights"),
+        /** Blocks that GGUF has no type for, and FP8. */
+        GROUPS("weights in a format that GGUF does not have"),
         FILE("an exported file"),
         /** After a mistake: goes with everything, so that it is told once. */
         UNKNOWN("anything");
@@ -188,8 +191,10 @@ final class StageGraph {
             case Distill distill -> expect(fields, FROM, from.get(), Form.FLOAT);
             case Quantize quantize -> expect(fields, FROM, from.get(), Form.FLOAT);
             case Export export -> {
-                Form needed = export.target() == Export.Target.GGUF ? Form.BLOCKS : Form.INT8;
-                expect(fields, FROM, from.get(), Form.FLOAT, needed);
+                switch (export.target()) {
+                    case GGUF -> expect(fields, FROM, from.get(), Form.FLOAT, Form.BLOCKS);
+                    case ONNX -> expect(fields, FROM, from.get(), Form.FLOAT, Form.INT8);
+                }
             }
         }
     }
@@ -215,8 +220,9 @@ final class StageGraph {
 
     private static Form form(TensorFormat format) {
         return switch (format) {
-            case ScalarFormat scalar -> scalar == ScalarFormat.I8 ? Form.INT8 : Form.FLOAT;
-            case BlockFormat blocks -> Form.BLOCKS;
+            case ScalarFormat scalar ->
+                scalar == ScalarFormat.I8 ? Form.INT8 : scalar.rowScaled() ? Form.GROUPS : Form.FLOAT;
+            case BlockFormat blocks -> GgmlType.of(blocks).isPresent() ? Form.BLOCKS : Form.GROUPS;
         };
     }
 }

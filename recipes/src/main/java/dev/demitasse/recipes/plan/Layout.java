@@ -20,7 +20,7 @@ import java.util.function.UnaryOperator;
  * A model's tensors and what each is stored in: enough to say how large its file is, to the byte but for names and
  * metadata.
  *
- * @param formats of every weight and bias; an I8 weight has F32 scales beside it, a scale a row
+ * @param formats of every weight and bias; where rows have scales, those are F32 beside it
  */
 record Layout(ModelConfig config, Map<TensorKey, TensorFormat> formats) {
     Layout {
@@ -117,7 +117,7 @@ record Layout(ModelConfig config, Map<TensorKey, TensorFormat> formats) {
         for (TensorKey key : config.tensors()) {
             TensorFormat format = format(key);
             bytes = Math.addExact(bytes, format.bytes(Tensor.elements(config.shape(key))));
-            if (format == ScalarFormat.I8) {
+            if (format.rowScaled()) {
                 bytes = Math.addExact(bytes, ScalarFormat.F32.bytes(config.rows(key)));
             }
         }
