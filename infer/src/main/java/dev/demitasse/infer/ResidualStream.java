@@ -1,5 +1,6 @@
 package dev.demitasse.infer;
 
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -39,6 +40,18 @@ public final class ResidualStream {
 
     public int tokens() {
         return tokens;
+    }
+
+    /** What the layer's feed-forward block is to read, {@code [tokens, hiddenSize]}, where attention has left it. */
+    public Optional<float[]> kept() {
+        return Optional.ofNullable(feedForwardInput);
+    }
+
+    /** A stream of {@code tokens} tokens, none of them padding, halfway through a layer if something was {@link #kept}. */
+    public static ResidualStream of(float[] hidden, int tokens, Optional<float[]> kept) {
+        ResidualStream stream = of(hidden, tokens);
+        kept.ifPresent(stream::keepFeedForwardInput);
+        return stream;
     }
 
     /** Which tokens may be seen, {@code [tokens]}; empty if all. */

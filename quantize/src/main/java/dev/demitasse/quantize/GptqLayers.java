@@ -25,10 +25,12 @@ import dev.demitasse.quantize.matrix.FloatPanels;
 import dev.demitasse.quantize.matrix.Hessian;
 import dev.demitasse.quantize.matrix.Hessian.SecondMoment;
 import dev.demitasse.quantize.matrix.Matrix;
+import java.io.IOException;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /**
  * Quantizes layer by layer on what the layers before really give: q, k, v; then, on activations that have passed
@@ -64,19 +66,26 @@ final class GptqLayers implements LayerQuantizer {
             WeightSource embedding,
             FormatPlan plan,
             QuantizeOptions options,
-            TokenWindows calibration) {
+            TokenWindows calibration,
+            StateStore store)
+            throws IOException {
         this.config = config;
         this.source = source;
         this.plan = plan;
         this.options = options;
-        this.quantized = HiddenStates.embed(config, embedding, calibration);
+        this.quantized = HiddenStates.embed(config, embedding, calibration, store);
         boolean aims = options.method() == Method.GPTQ && options.floatTarget() > 0;
-        this.exact = aims ? Optional.of(HiddenStates.embed(config, source, calibration)) : Optional.empty();
+        this.exact = aims ? Optional.of(HiddenStates.embed(config, source, calibration, store)) : Optional.empty();
     }
 
     @Override
-    public QuantizedLayer quantize(int layer) {
-        return new OneLayer(layer).quantize();
+    public QuantizedLayer quantize(int layer, LayerProgress progress) {
+        return new OneLayer(layer, progress).quantize();
+    }
+
+    @Override
+    public List<HiddenStates> states() {
+        return Stream.concat(Stream.of(quantized), exact.stream()).toList();
     }
 
     /**
@@ -94,9 +103,11 @@ final class GptqLayers implements LayerQuantizer {
         private final ReplacedWeights weights = new ReplacedWeights(source);
         private final LayerOutcome outcome = new LayerOutcome(config, source);
         private final DecoderLayer exactLayer;
+        private final LayerProgress progress;
 
-        OneLayer(int layer) {
+        OneLayer(int layer, LayerProgress progress) {
             this.layer = layer;
+            this.progress = progress;
             this.exactLayer = DecoderLayer.load(config, source, layer);
         }
 
@@ -126,8 +137,9 @@ final class GptqLayers implements LayerQuantizer {
             quantize(List.of(last), innerMoments(half, last, inputs));
             DecoderLayer current = current();
             for (int window = 0; window < quantized.count(); window++) {
-                ResidualStream stream = quantized.window(window);
+                ResidualStream stream = quantized.read(window);
                 half.complete(current, stream, inputs.of(window, current, stream));
+                quantized.write(window, stream);
             }
         }
 
@@ -186,7 +198,7 @@ final class GptqLayers implements LayerQuantizer {
             projections.forEach(key -> hessians.put(key, new Hessian(config.columns(key))));
             DecoderLayer current = current();
             for (int window = 0; window < quantized.count(); window++) {
-                current.feedForward(quantized.window(window).copy(), (seen, input, tokens, columns) -> {
+                current.feedForward(quantized.read(window).copy(), (seen, input, tokens, columns) -> {
                     Hessian hessian = hessians.get(seen);
                     if (hessian != null) {
                         hessian.add(input, tokens);
@@ -214,15 +226,14 @@ final class GptqLayers implements LayerQuantizer {
             DecoderLayer current = current();
             for (int window = 0; window < quantized.count(); window++) {
                 int tokens = quantized.length();
-                float[] input = half.input(current, quantized.window(window));
+                float[] input = half.input(current, quantized.read(window));
                 hessian.add(input, tokens);
                 if (exact.isPresent() && drift.isPresent()) {
-                    float[] exactInput = half.input(exactLayer, exact.get().window(window));
+                    float[] exactInput = half.input(exactLayer, exact.get().read(window));
                     drift.get().add(difference(exactInput, input, tokens * width), input, tokens);
                 }
             }
-            return new Moments(
-                    hessian.moment(), drift.map(moment -> FloatPanels.pack(moment.moment())), Optional.empty());
+            return new Moments(hessian.moment(), drift.map(CrossMoment::panels), Optional.empty());
         }
 
         /**
@@ -239,13 +250,17 @@ final class GptqLayers implements LayerQuantizer {
             int count = tokens * config.hiddenSize();
             float[] given = new float[count];
             for (int window = 0; window < quantized.count(); window++) {
-                ResidualStream stream = quantized.window(window);
+                ResidualStream stream = quantized.read(window);
                 float[] input = inputs.take(window, half.inner(current, stream));
+                if (stream.kept().isPresent()) {
+                    quantized.write(window, stream);
+                }
                 hessian.add(input, tokens);
                 if (exact.isPresent() && missed.isPresent()) {
-                    ResidualStream exactStream = exact.get().window(window);
+                    ResidualStream exactStream = exact.get().read(window);
                     float[] exactInput = half.inner(exactLayer, exactStream);
                     half.complete(exactLayer, exactStream, exactInput);
+                    exact.get().write(window, exactStream);
                     projection.multiply(input, tokens, given);
                     float[] wanted = exactStream.hidden();
                     if (additive()) {
@@ -257,10 +272,7 @@ final class GptqLayers implements LayerQuantizer {
                     missed.get().add(difference(wanted, given, count), input, tokens);
                 }
             }
-            return new Moments(
-                    hessian.moment(),
-                    Optional.empty(),
-                    missed.map(moment -> floats(moment.moment().values(), config.hiddenSize(), width)));
+            return new Moments(hessian.moment(), Optional.empty(), missed.map(CrossMoment::matrix));
         }
 
         private void quantize(List<TensorKey> projections, Moments moments) {
@@ -310,7 +322,7 @@ final class GptqLayers implements LayerQuantizer {
             this.moment = moments.input();
             int group = grids.stream().mapToInt(Grid::blockSize).max().orElseThrow();
             this.gptq = Gptq.prepare(moment, group, GptqOptions.forBlocks(damping(), options.actOrder()));
-            this.hessian = options.refinements() > 0 ? Optional.of(FloatPanels.pack(moment.view())) : Optional.empty();
+            this.hessian = options.refinements() > 0 ? Optional.of(moment.panels()) : Optional.empty();
             boolean aims = moments.drift().isPresent() || moments.missed().isPresent();
             this.target = aims ? Optional.of(gptq.target(options.floatTarget())) : Optional.empty();
         }
@@ -365,14 +377,6 @@ final class GptqLayers implements LayerQuantizer {
         float[] of(int window, DecoderLayer layer, ResidualStream stream) {
             return window < kept.length ? kept[window] : half.inner(layer, stream);
         }
-    }
-
-    private static Matrix floats(double[] values, int rows, int columns) {
-        float[] floats = new float[values.length];
-        for (int i = 0; i < floats.length; i++) {
-            floats[i] = (float) values[i];
-        }
-        return new Matrix(rows, columns, floats);
     }
 
     private static void add(float[] addend, float[] sum) {

@@ -7,31 +7,60 @@ import dev.demitasse.infer.Embedding;
 import dev.demitasse.infer.ResidualStream;
 import dev.demitasse.infer.weights.WeightSource;
 import dev.demitasse.model.ModelConfig;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Optional;
+import java.util.zip.CRC32C;
 
-/** The residual stream of all calibration windows between two layers: {@code windows × [length, hiddenSize]}. */
-final class HiddenStates {
+/**
+ * The residual stream of all calibration windows between two layers or halves of one:
+ * {@code windows × [length, hiddenSize]}. The first windows are in memory, those that do not fit in a file: what was read is
+ * to be written back where it changed. Used by one thread.
+ */
+final class HiddenStates implements AutoCloseable {
     private final int length;
-    private final ResidualStream[] windows;
+    private final int count;
+    private final int numbers;
+    private final ResidualStream[] inMemory;
+    /** The other windows: of each its hidden states and, if {@link #kept}, what its feed-forward block is to read. */
+    private final Optional<SpillFile> file;
 
-    private HiddenStates(int length, ResidualStream[] windows) {
+    private final boolean[] kept;
+
+    private HiddenStates(int length, int count, int width, boolean parallel, StateStore store) throws IOException {
         this.length = length;
-        this.windows = windows;
+        this.count = count;
+        this.numbers = Math.multiplyExact(length, width);
+        int arrays = parallel ? 2 : 1;
+        this.inMemory = new ResidualStream[store.inMemory(count, arrays * (long) numbers * Float.BYTES)];
+        int spilled = count - inMemory.length;
+        this.kept = new boolean[spilled];
+        this.file = spilled == 0
+                ? Optional.empty()
+                : Optional.of(SpillFile.temporary(store.folder(), Math.multiplyExact(arrays, spilled), numbers));
     }
 
     /** What enters the first layer. */
-    static HiddenStates embed(ModelConfig config, WeightSource source, TokenWindows tokens) {
-        int length = tokens.length();
-        ResidualStream[] windows = new ResidualStream[tokens.count()];
-        for (int window = 0; window < windows.length; window++) {
-            float[] hidden = new float[Math.multiplyExact(length, config.hiddenSize())];
-            Embedding.lookup(config, source, tokens.window(window), hidden);
-            windows[window] = ResidualStream.of(hidden, length);
+    static HiddenStates embed(ModelConfig config, WeightSource source, TokenWindows tokens, StateStore store)
+            throws IOException {
+        boolean parallel = config.residual().parallel();
+        HiddenStates states = new HiddenStates(tokens.length(), tokens.count(), config.hiddenSize(), parallel, store);
+        try {
+            for (int window = 0; window < states.count; window++) {
+                float[] hidden = new float[states.numbers];
+                Embedding.lookup(config, source, tokens.window(window), hidden);
+                states.write(window, ResidualStream.of(hidden, states.length));
+            }
+            return states;
+        } catch (RuntimeException e) {
+            states.close();
+            throw e;
         }
-        return new HiddenStates(length, windows);
     }
 
     int count() {
-        return windows.length;
+        return count;
     }
 
     /** Tokens in a window. */
@@ -39,15 +68,83 @@ final class HiddenStates {
         return length;
     }
 
-    /** A window's states {@code [length, hiddenSize]}; to write to them is to change them. */
-    ResidualStream window(int index) {
-        return windows[index];
+    /** A window's states {@code [length, hiddenSize]}; changes count once they are {@linkplain #write written}. */
+    ResidualStream read(int window) {
+        if (window < inMemory.length) {
+            return inMemory[window];
+        }
+        SpillFile spilled = file.orElseThrow();
+        int index = window - inMemory.length;
+        float[] hidden = spilled.read(index);
+        return ResidualStream.of(
+                hidden, length, kept[index] ? Optional.of(spilled.read(kept.length + index)) : Optional.empty());
+    }
+
+    void write(int window, ResidualStream stream) {
+        if (window < inMemory.length) {
+            inMemory[window] = stream;
+            return;
+        }
+        SpillFile spilled = file.orElseThrow();
+        int index = window - inMemory.length;
+        spilled.write(index, stream.hidden());
+        kept[index] = stream.kept().isPresent();
+        stream.kept().ifPresent(input -> spilled.write(kept.length + index, input));
+    }
+
+    /** Writes all windows, which are between two layers, to a new file; returns a checksum of it. */
+    long save(Path folder, String name) throws IOException {
+        CRC32C checksum = new CRC32C();
+        try (SpillFile copy = SpillFile.create(folder, name, count, numbers)) {
+            for (int window = 0; window < count; window++) {
+                copy.write(window, read(window).hidden());
+                copy.addTo(checksum);
+            }
+        }
+        return checksum.getValue();
+    }
+
+    /** Whether the file {@code path} holds what {@link #save} wrote when it returned {@code checksum}. */
+    boolean saved(Path path, long checksum) throws IOException {
+        if (!Files.exists(path)) {
+            return false;
+        }
+        CRC32C found = new CRC32C();
+        try (SpillFile copy = SpillFile.open(path, numbers)) {
+            if (copy.size() != (long) count * numbers * Float.BYTES) {
+                return false;
+            }
+            for (int window = 0; window < count; window++) {
+                copy.read(window);
+                copy.addTo(found);
+            }
+        }
+        return found.getValue() == checksum;
+    }
+
+    /** Takes all windows from a file that {@link #save} wrote. */
+    void load(Path path) throws IOException {
+        try (SpillFile copy = SpillFile.open(path, numbers)) {
+            for (int window = 0; window < count; window++) {
+                write(window, ResidualStream.of(copy.read(window), length));
+            }
+        }
     }
 
     /** Puts every window through a layer's feed-forward block. */
     void feedForward(DecoderLayer layer) {
-        for (ResidualStream window : windows) {
-            layer.feedForward(window, ActivationListener.NONE);
+        for (int window = 0; window < count; window++) {
+            ResidualStream stream = read(window);
+            layer.feedForward(stream, ActivationListener.NONE);
+            write(window, stream);
+        }
+    }
+
+    /** Gives the file up. */
+    @Override
+    public void close() throws IOException {
+        if (file.isPresent()) {
+            file.get().close();
         }
     }
 

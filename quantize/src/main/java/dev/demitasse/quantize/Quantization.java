@@ -5,7 +5,6 @@ import dev.demitasse.infer.weights.WeightSource;
 import dev.demitasse.model.Checkpoint;
 import dev.demitasse.model.InvalidRequestException;
 import dev.demitasse.model.ModelConfig;
-import dev.demitasse.model.Tensor;
 import dev.demitasse.model.TensorKey;
 import dev.demitasse.model.format.BlockFormat;
 import dev.demitasse.model.format.TensorFormat;
@@ -14,6 +13,7 @@ import dev.demitasse.model.safetensors.CheckpointWriter;
 import dev.demitasse.quantize.QuantizationReport.TensorReport;
 import dev.demitasse.quantize.QuantizeOptions.Method;
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -23,27 +23,33 @@ import java.util.Optional;
 
 /** Quantizes a checkpoint, layer by layer, into a checkpoint whose tensors are packed as they will ship. */
 public final class Quantization {
+    private final QuantizationJob job;
     private final Checkpoint source;
     private final ModelConfig config;
     private final QuantizeOptions options;
     private final FormatPlan plan;
     private final List<TensorReport> reports = new ArrayList<>();
 
-    private Quantization(Checkpoint source, QuantizeOptions options) {
-        this.source = source;
+    private Quantization(QuantizationJob job) {
+        this.job = job;
+        this.source = job.source();
         this.config = source.config();
-        this.options = options;
+        this.options = job.options();
         this.plan = new FormatPlan(config, options);
     }
 
     /**
-     * Writes {@code source}, quantized, to the folder {@code output}. The same input gives the same bytes.
+     * Writes a checkpoint, quantized. The same job gives the same bytes, also where it goes on with what an earlier process
+     * left in the work folder.
      *
-     * @param calibration text as the model will meet it. Round-to-nearest does without; given, it serves to measure
-     *     output errors
-     * @throws InvalidRequestException if the method needs calibration and there is none, or if the source is quantized
-     *     already
+     * @throws InvalidRequestException if the method needs calibration and there is none, if the source is quantized already,
+     *     or if the disk cannot hold the hidden states
      */
+    public static QuantizationReport run(QuantizationJob job, Progress progress) throws IOException {
+        return new Quantization(job).run(progress);
+    }
+
+    /** A job that keeps nothing to go on with. */
     public static QuantizationReport run(
             Checkpoint source,
             QuantizeOptions options,
@@ -51,7 +57,7 @@ public final class Quantization {
             Path output,
             Progress progress)
             throws IOException {
-        return new Quantization(source, options).run(calibration, output, progress);
+        return run(QuantizationJob.of(source, options, calibration, output), progress);
     }
 
     /** With calibration. */
@@ -61,36 +67,83 @@ public final class Quantization {
         return run(source, options, Optional.of(calibration), output, progress);
     }
 
-    private QuantizationReport run(Optional<TokenWindows> calibration, Path output, Progress progress)
-            throws IOException {
+    private QuantizationReport run(Progress progress) throws IOException {
         long start = System.nanoTime();
         checkSource();
-        progress.begin("quantizing to " + options.format().id(), config.layers(), "layers");
-        try (CheckpointWriter writer = CheckpointWriter.create(output, config, source.tokenizer(), plan::of)) {
-            ReplacedWeights quantized = new ReplacedWeights(WeightSource.of(source));
-            for (TensorKey key : config.tensors()) {
-                if (!key.role().perLayer()) {
-                    writeOutside(key, quantized, writer);
-                }
-            }
-            LayerQuantizer layers = layers(quantized, calibration);
-            for (int layer = 0; layer < config.layers(); layer++) {
-                QuantizedLayer finished = layers.quantize(layer);
-                write(layer, finished, writer);
-                progress.advance(1);
-                progress.note(
-                        "error %.2e".formatted(finished.reports().getLast().weightError()));
-            }
+        progress.begin("quantizing to " + options.format().id(), config.layers(), "layers", LayerProgress.PARTS);
+        Optional<Resumption> resumption = Optional.empty();
+        if (job.work().isPresent()) {
+            resumption = Optional.of(new Resumption(job.work().get(), JobFingerprint.of(job)));
+        }
+        Optional<String> note;
+        try (CheckpointWriter writer = writer(resumption)) {
+            note = write(writer, resumption, progress);
             writer.commit();
+        }
+        if (resumption.isPresent()) {
+            resumption.get().delete();
         }
         progress.end();
         return new QuantizationReport(
                 options.method().name().toLowerCase(Locale.ROOT),
                 options.format().weightName(),
-                calibration.map(TokenWindows::tokens).orElse(0L),
+                job.calibration().map(TokenWindows::tokens).orElse(0L),
                 inModelOrder(),
                 plan.fallbacks(),
+                note,
                 (System.nanoTime() - start) / 1e9);
+    }
+
+    private CheckpointWriter writer(Optional<Resumption> resumption) throws IOException {
+        return resumption.isPresent()
+                ? CheckpointWriter.resume(
+                        job.output(), resumption.get().weights(), config, source.tokenizer(), plan::of)
+                : CheckpointWriter.create(job.output(), config, source.tokenizer(), plan::of);
+    }
+
+    /** Writes all tensors; returns what became of an earlier run's work. */
+    private Optional<String> write(CheckpointWriter writer, Optional<Resumption> resumption, Progress progress)
+            throws IOException {
+        ReplacedWeights quantized = new ReplacedWeights(WeightSource.of(source));
+        List<QuantizedLayer> outside = outside(quantized);
+        StateStore store = new StateStore(job.stateBytes(), job.work().orElse(job.output()));
+        try (LayerQuantizer layers = layers(quantized, store)) {
+            int done = 0;
+            Optional<String> note = Optional.empty();
+            if (resumption.isPresent()) {
+                Resumption.Found found = resumption.get().takeUp(writer.weights(), layers.states());
+                done = found.layers();
+                note = found.note();
+                reports.addAll(found.reports());
+                progress.advance((long) done * LayerProgress.PARTS);
+            }
+            if (done == 0) {
+                writeOutside(outside, writer);
+            }
+            LayerProgress inside = new LayerProgress(progress);
+            for (int layer = done; layer < config.layers(); layer++) {
+                QuantizedLayer finished = layers.quantize(layer, inside);
+                write(layer, finished, writer);
+                if (resumption.isPresent()) {
+                    resumption.get().keep(layer + 1, writer.weights(), layers.states(), reports);
+                }
+                unload(layer);
+                inside.finish();
+                progress.note(
+                        "error %.2e".formatted(finished.reports().getLast().weightError()));
+            }
+            return note;
+        }
+    }
+
+    /** Gives the pages of a layer's mapped weights back, so that memory does not grow with the model. */
+    private void unload(int layer) {
+        for (TensorKey key : config.layerTensors(layer)) {
+            MemorySegment data = source.tensor(key).data();
+            if (data.isMapped()) {
+                data.unload();
+            }
+        }
     }
 
     /** Embedding and head are written before the layers, as the layers' calibration begins with them. */
@@ -102,6 +155,12 @@ public final class Quantization {
     }
 
     private void checkSource() {
+        if (job.calibration().isEmpty() && options.method() != Method.RTN) {
+            throw new InvalidRequestException(
+                    "quantize.method",
+                    options.method().name().toLowerCase(Locale.ROOT) + " needs calibration text",
+                    "name one under data.calibration, or choose method rtn");
+        }
         for (TensorKey key : config.tensors()) {
             TensorFormat format = source.format(key);
             if (format instanceof BlockFormat || format.rowScaled()) {
@@ -113,36 +172,45 @@ public final class Quantization {
         }
     }
 
-    private LayerQuantizer layers(WeightSource embedding, Optional<TokenWindows> calibration) {
+    private LayerQuantizer layers(WeightSource embedding, StateStore store) throws IOException {
         WeightSource weights = WeightSource.of(source);
+        Optional<TokenWindows> calibration = job.calibration();
         if (calibration.isEmpty()) {
-            if (options.method() != Method.RTN) {
-                throw new InvalidRequestException(
-                        "quantize.method",
-                        options.method().name().toLowerCase(Locale.ROOT) + " needs calibration text",
-                        "name one under data.calibration, or choose method rtn");
-            }
             return new NearestLayers(config, weights, plan);
         }
         return switch (options.method()) {
-            case RTN, IMPORTANCE, GPTQ -> new GptqLayers(config, weights, embedding, plan, options, calibration.get());
-            case SMOOTHQUANT -> new SmoothQuantLayers(config, weights, plan, options.smoothing(), calibration.get());
+            case RTN, IMPORTANCE, GPTQ ->
+                new GptqLayers(config, weights, embedding, plan, options, calibration.get(), store);
+            case SMOOTHQUANT ->
+                new SmoothQuantLayers(config, weights, plan, options.smoothing(), calibration.get(), store);
         };
     }
 
-    /** Embedding, head and final norm. */
-    private void writeOutside(TensorKey key, ReplacedWeights quantized, CheckpointWriter writer) throws IOException {
-        Tensor original = source.tensor(key);
-        if (!LayerOutcome.quantizes(key)) {
-            writer.write(key, original);
-            return;
+    /** Embedding and head, rounded; they take the originals' place in {@code quantized}. */
+    private List<QuantizedLayer> outside(ReplacedWeights quantized) {
+        List<QuantizedLayer> rounded = new ArrayList<>();
+        for (TensorKey key : config.tensors()) {
+            if (!key.role().perLayer() && LayerOutcome.quantizes(key)) {
+                LayerOutcome outcome = new LayerOutcome(config, WeightSource.of(source));
+                long start = System.nanoTime();
+                outcome.put(key, RoundedTensor.nearest(source.tensor(key), plan.of(key)), Optional.empty(), start);
+                rounded.add(outcome.finish());
+                quantized.putAll(rounded.getLast().tensors());
+            }
         }
-        LayerOutcome outcome = new LayerOutcome(config, WeightSource.of(source));
-        long start = System.nanoTime();
-        outcome.put(key, RoundedTensor.nearest(original, plan.of(key)), Optional.empty(), start);
-        QuantizedLayer finished = outcome.finish();
-        quantized.putAll(finished.tensors());
-        writeAll(finished, writer);
+        return rounded;
+    }
+
+    /** Embedding, head and final norm. */
+    private void writeOutside(List<QuantizedLayer> rounded, CheckpointWriter writer) throws IOException {
+        for (QuantizedLayer tensors : rounded) {
+            writeAll(tensors, writer);
+        }
+        for (TensorKey key : config.tensors()) {
+            if (!key.role().perLayer() && !LayerOutcome.quantizes(key)) {
+                writer.write(key, source.tensor(key));
+            }
+        }
     }
 
     private void write(int layer, QuantizedLayer finished, CheckpointWriter writer) throws IOException {

@@ -12,7 +12,8 @@ import java.util.Optional;
  * @param calibrationTokens tokens that activations were taken from; 0 without calibration
  * @param tensors every matrix, in the order of the model
  * @param fallbacks sentences about tensors that did not get the format asked for
- * @param seconds from start to end
+ * @param resumption what became of an earlier run's work; empty if there was none
+ * @param seconds from start to end, of this process
  */
 public record QuantizationReport(
         String method,
@@ -20,6 +21,7 @@ public record QuantizationReport(
         long calibrationTokens,
         List<TensorReport> tensors,
         List<String> fallbacks,
+        Optional<String> resumption,
         double seconds) {
     public QuantizationReport {
         tensors = List.copyOf(tensors);

@@ -2,11 +2,14 @@ package dev.demitasse.quantize;
 
 import dev.demitasse.datasets.TokenWindows;
 import dev.demitasse.infer.DecoderLayer;
+import dev.demitasse.infer.ResidualStream;
 import dev.demitasse.infer.weights.WeightSource;
 import dev.demitasse.model.ModelConfig;
 import dev.demitasse.model.TensorKey;
 import dev.demitasse.quantize.smooth.ActivationRange;
 import dev.demitasse.quantize.smooth.SmoothedLayer;
+import java.io.IOException;
+import java.util.List;
 import java.util.Optional;
 
 /** Smooths each layer by the ranges its inputs have in the float model, then rounds it to INT8 row by row. */
@@ -18,20 +21,31 @@ final class SmoothQuantLayers implements LayerQuantizer {
     private final HiddenStates states;
 
     SmoothQuantLayers(
-            ModelConfig config, WeightSource source, FormatPlan plan, double alpha, TokenWindows calibration) {
+            ModelConfig config,
+            WeightSource source,
+            FormatPlan plan,
+            double alpha,
+            TokenWindows calibration,
+            StateStore store)
+            throws IOException {
         this.config = config;
         this.source = source;
         this.plan = plan;
         this.alpha = alpha;
-        this.states = HiddenStates.embed(config, source, calibration);
+        this.states = HiddenStates.embed(config, source, calibration, store);
     }
 
     @Override
-    public QuantizedLayer quantize(int layer) {
+    public QuantizedLayer quantize(int layer, LayerProgress progress) {
+        // Rounding the weights takes about as long as a few windows.
+        progress.expect(1.2 * states.count());
         ActivationRange range = new ActivationRange();
         DecoderLayer exact = DecoderLayer.load(config, source, layer);
         for (int window = 0; window < states.count(); window++) {
-            exact.forward(states.window(window), exact.newCache(states.length()), range);
+            ResidualStream stream = states.read(window);
+            exact.forward(stream, exact.newCache(states.length()), range);
+            states.write(window, stream);
+            progress.add(1);
         }
         ReplacedWeights smoothed = new ReplacedWeights(source);
         smoothed.putAll(SmoothedLayer.smooth(config, source, layer, range, alpha));
@@ -45,5 +59,10 @@ final class SmoothQuantLayers implements LayerQuantizer {
             }
         }
         return outcome.finish();
+    }
+
+    @Override
+    public List<HiddenStates> states() {
+        return List.of(states);
     }
 }

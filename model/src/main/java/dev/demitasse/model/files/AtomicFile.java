@@ -18,11 +18,13 @@ public final class AtomicFile implements AutoCloseable {
     private final Path target;
     private final Path temporary;
     private final FileChannel channel;
+    private final boolean outlives;
 
-    private AtomicFile(Path target, Path temporary, FileChannel channel) {
+    private AtomicFile(Path target, Path temporary, FileChannel channel, boolean outlives) {
         this.target = target;
         this.temporary = temporary;
         this.channel = channel;
+        this.outlives = outlives;
     }
 
     /** Folders above {@code target} are made. */
@@ -34,7 +36,20 @@ public final class AtomicFile implements AutoCloseable {
         Path temporary = place.resolveSibling("." + place.getFileName() + "." + UUID.randomUUID() + ".part");
         FileChannel channel = FileChannel.open(
                 temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.READ, StandardOpenOption.WRITE);
-        return new AtomicFile(place, temporary, channel);
+        return new AtomicFile(place, temporary, channel, false);
+    }
+
+    /**
+     * A file that a later process may go on with: what was written stays in {@code partial}, beside which
+     * {@code target} must be on the same disk, until it is committed. It begins with what is there already.
+     */
+    public static AtomicFile resume(Path target, Path partial) throws IOException {
+        Path place = target.toAbsolutePath();
+        Files.createDirectories(place.getParent());
+        Files.createDirectories(partial.toAbsolutePath().getParent());
+        FileChannel channel =
+                FileChannel.open(partial, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
+        return new AtomicFile(place, partial, channel, true);
     }
 
     /** Writes a whole file at once. */
@@ -65,10 +80,12 @@ public final class AtomicFile implements AutoCloseable {
         Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
     }
 
-    /** Drops the file unless it was committed. */
+    /** Drops the file unless it was committed or may be gone on with. */
     @Override
     public void close() throws IOException {
         channel.close();
-        Files.deleteIfExists(temporary);
+        if (!outlives) {
+            Files.deleteIfExists(temporary);
+        }
     }
 }

@@ -26,6 +26,14 @@ public interface Progress {
      */
     void begin(String task, long steps, String unit);
 
+    /**
+     * A task starts whose steps take so long that parts of them are told of: each step counts as {@code parts} of
+     * {@link #advance}.
+     */
+    default void begin(String task, long steps, String unit, int parts) {
+        begin(task, steps * parts, unit);
+    }
+
     /** {@code steps} more are done. */
     void advance(long steps);
 

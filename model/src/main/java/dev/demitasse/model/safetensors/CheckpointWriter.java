@@ -74,6 +74,30 @@ public final class CheckpointWriter implements AutoCloseable {
     public static CheckpointWriter create(
             Path folder, ModelConfig config, Optional<Tokenizer> tokenizer, Function<TensorKey, TensorFormat> format)
             throws IOException {
+        return create(folder, Optional.empty(), config, tokenizer, format);
+    }
+
+    /**
+     * As {@link #create}, but what was written of the tensors stays in {@code partial}, a file on the folder's disk, until
+     * all are: see {@link SafetensorsWriter#resume}.
+     */
+    public static CheckpointWriter resume(
+            Path folder,
+            Path partial,
+            ModelConfig config,
+            Optional<Tokenizer> tokenizer,
+            Function<TensorKey, TensorFormat> format)
+            throws IOException {
+        return create(folder, Optional.of(partial), config, tokenizer, format);
+    }
+
+    private static CheckpointWriter create(
+            Path folder,
+            Optional<Path> partial,
+            ModelConfig config,
+            Optional<Tokenizer> tokenizer,
+            Function<TensorKey, TensorFormat> format)
+            throws IOException {
         Families.requireWritable(folder.resolve("config.json"), config);
         Map<TensorKey, TensorFormat> formats = new LinkedHashMap<>();
         for (TensorKey key : config.tensors()) {
@@ -87,13 +111,12 @@ public final class CheckpointWriter implements AutoCloseable {
         Map<String, Slot> slots = new LinkedHashMap<>();
         places.forEach((key, pieces) ->
                 pieces.forEach(piece -> slots.put(piece.name(), new Slot(formatOf(key, formats), piece.shape()))));
-        return new CheckpointWriter(
-                folder,
-                config,
-                tokenizer,
-                formats,
-                places,
-                SafetensorsWriter.create(folder.resolve("model.safetensors"), slots, Map.of("format", "pt")));
+        Path path = folder.resolve("model.safetensors");
+        Map<String, String> metadata = Map.of("format", "pt");
+        SafetensorsWriter weights = partial.isPresent()
+                ? SafetensorsWriter.resume(path, partial.get(), slots, metadata)
+                : SafetensorsWriter.create(path, slots, metadata);
+        return new CheckpointWriter(folder, config, tokenizer, formats, places, weights);
     }
 
     /**
@@ -137,6 +160,11 @@ public final class CheckpointWriter implements AutoCloseable {
         Tensor converted = TensorForm.convert(tensor, key, config, config.huggingFaceForm())
                 .to(formatOf(key, formats));
         Pieces.scatter(converted, pieces, weights::write);
+    }
+
+    /** The file that tensors are written to: for going on where another process was cut off. */
+    public SafetensorsWriter weights() {
+        return weights;
     }
 
     /** Completes the folder; every tensor must have been written. */

@@ -20,10 +20,14 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.zip.CRC32C;
 
 /**
  * Writes one safetensors file, tensor by tensor in any order, so that a model larger than memory can be written. The
- * file appears under its name only by {@link #commit}; closing without it leaves nothing behind.
+ * file appears under its name only by {@link #commit}; closing without it leaves nothing behind, unless it is to be resumed.
  */
 public final class SafetensorsWriter implements AutoCloseable {
     private static final int CHUNK = 1 << 26;
@@ -58,9 +62,29 @@ public final class SafetensorsWriter implements AutoCloseable {
      */
     public static SafetensorsWriter create(Path path, Map<String, Slot> slots, Map<String, String> metadata)
             throws IOException {
-        SafetensorsWriter writer = new SafetensorsWriter(AtomicFile.create(path), new LinkedHashMap<>(slots));
+        return begin(AtomicFile.create(path), slots, metadata);
+    }
+
+    /**
+     * A file that a later process may go on with: until it is committed, what was written stays in {@code partial}. Of what is
+     * there already, tensors count as written once they are {@linkplain #keep kept}; where another file was begun, none is.
+     *
+     * @param partial on the disk of {@code path}
+     */
+    public static SafetensorsWriter resume(
+            Path path, Path partial, Map<String, Slot> slots, Map<String, String> metadata) throws IOException {
+        return begin(AtomicFile.resume(path, partial), slots, metadata);
+    }
+
+    private static SafetensorsWriter begin(AtomicFile file, Map<String, Slot> slots, Map<String, String> metadata)
+            throws IOException {
+        SafetensorsWriter writer = new SafetensorsWriter(file, new LinkedHashMap<>(slots));
         try {
-            writer.writeHeader(metadata);
+            byte[] header = writer.layOut(metadata);
+            if (!writer.begunWith(header)) {
+                file.channel().truncate(0);
+                writer.writeAll(ByteBuffer.wrap(header), 0);
+            }
             return writer;
         } catch (Throwable e) {
             writer.close();
@@ -68,7 +92,13 @@ public final class SafetensorsWriter implements AutoCloseable {
         }
     }
 
-    private void writeHeader(Map<String, String> metadata) throws IOException {
+    private boolean begunWith(byte[] header) throws IOException {
+        ByteBuffer there = ByteBuffer.allocate(header.length);
+        return readAll(there, 0) && Arrays.equals(there.array(), header);
+    }
+
+    /** The file's start, after which each tensor's place is known. */
+    private byte[] layOut(Map<String, String> metadata) throws IOException {
         ObjectNode header = JsonNodeFactory.instance.objectNode();
         ObjectNode notes = JsonNodeFactory.instance.objectNode();
         metadata.forEach(notes::put);
@@ -97,9 +127,9 @@ public final class SafetensorsWriter implements AutoCloseable {
         byte[] text = Arrays.copyOf(json, padded);
         Arrays.fill(text, json.length, padded, (byte) ' ');
         ByteBuffer start = ByteBuffer.allocate(8 + padded).order(ByteOrder.LITTLE_ENDIAN);
-        start.putLong(padded).put(text).flip();
-        writeAll(start, 0);
+        start.putLong(padded).put(text);
         offsets.replaceAll((name, offset) -> offset + 8 + padded);
+        return start.array();
     }
 
     /** Writes {@code tensor} into the slot of its name, in the slot's format. */
@@ -125,6 +155,48 @@ public final class SafetensorsWriter implements AutoCloseable {
         missing.put(name, left);
     }
 
+    /** The tensors of which nothing is missing. */
+    public Set<String> complete() {
+        return missing.entrySet().stream()
+                .filter(tensor -> tensor.getValue() == 0)
+                .map(Map.Entry::getKey)
+                .collect(Collectors.toSet());
+    }
+
+    /** The CRC-32C of what the file holds of the tensor {@code name}. */
+    public long checksum(String name) throws IOException {
+        long bytes = bytes(name);
+        CRC32C checksum = new CRC32C();
+        ByteBuffer chunk = ByteBuffer.allocateDirect((int) Math.min(CHUNK, bytes));
+        for (long at = 0; at < bytes; at += chunk.capacity()) {
+            chunk.clear().limit((int) Math.min(chunk.capacity(), bytes - at));
+            readAll(chunk, offset(name) + at);
+            checksum.update(chunk.flip());
+        }
+        return checksum.getValue();
+    }
+
+    /** Counts tensors as written if the file holds each with its {@link #checksum}, else none of them. */
+    public boolean keep(Map<String, Long> checksums) throws IOException {
+        for (Map.Entry<String, Long> tensor : checksums.entrySet()) {
+            if (!slots.containsKey(tensor.getKey()) || checksum(tensor.getKey()) != tensor.getValue()) {
+                return false;
+            }
+        }
+        checksums.keySet().forEach(name -> missing.put(name, 0L));
+        return true;
+    }
+
+    private long bytes(String name) {
+        Slot slot = slot(name);
+        return slot.format.bytes(Tensor.elements(slot.shape));
+    }
+
+    private long offset(String name) {
+        return Optional.ofNullable(offsets.get(name))
+                .orElseThrow(() -> new IllegalArgumentException("no slot for " + name));
+    }
+
     /** What a tensor of the file will be. */
     public Slot slot(String name) {
         Slot slot = slots.get(name);
@@ -140,6 +212,19 @@ public final class SafetensorsWriter implements AutoCloseable {
         while (bytes.hasRemaining()) {
             at += channel.write(bytes, at);
         }
+    }
+
+    /** Fills {@code bytes} as far as the file goes; says whether it goes that far. */
+    private boolean readAll(ByteBuffer bytes, long position) throws IOException {
+        long at = position;
+        while (bytes.hasRemaining()) {
+            int read = file.channel().read(bytes, at);
+            if (read < 0) {
+                return false;
+            }
+            at += read;
+        }
+        return true;
     }
 
     /** Puts the finished file in its place. */

@@ -30,14 +30,7 @@ public final class FloatTarget {
         this.order = factor.order();
         this.upper = upper;
         this.alpha = alpha;
-        int width = factor.width();
-        float[] transposed = new float[Math.multiplyExact(width, width)];
-        IntStream.range(0, width).parallel().forEach(row -> {
-            for (int column = 0; column <= row; column++) {
-                transposed[row * width + column] = upper.at(column, row);
-            }
-        });
-        this.lower = FloatPanels.pack(FloatView.of(transposed, width, width));
+        this.lower = upper.transposed();
     }
 
     /** W* of a weight whose M is its product with {@code drift}, the moment of A_f − A_q with A_q {@code [in, in]}. */

@@ -47,7 +47,7 @@ public final class Gptq {
         this.columns = moment.width();
         this.order = options.order().order(moment, groupSize);
         this.factor = InverseFactor.of(moment, order, options.damping());
-        this.upper = FloatPanels.pack(factor.upper());
+        this.upper = factor.panels();
         this.importance = importance();
     }
 

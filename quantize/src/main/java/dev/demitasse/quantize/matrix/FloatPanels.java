@@ -69,6 +69,15 @@ public final class FloatPanels {
         });
     }
 
+    /** The transposed matrix. */
+    public FloatPanels transposed() {
+        return pack(columns, rows, (row, column, count, target, to) -> {
+            for (int i = 0; i < count; i++) {
+                target[to + i] = at(column + i, row);
+            }
+        });
+    }
+
     private void findRows(int panel, Source source) {
         float[] row = new float[WIDTH];
         int end = rows;

@@ -2,6 +2,7 @@ package dev.demitasse.quantize.matrix;
 
 import dev.demitasse.model.InvalidRequestException;
 import dev.demitasse.quantize.matrix.Hessian.SecondMoment;
+import java.util.Arrays;
 import java.util.stream.IntStream;
 
 /**
@@ -15,7 +16,8 @@ import java.util.stream.IntStream;
  * <p>Where the factorization fails (few tokens, or inputs that depend on each other), damping is raised tenfold until it
  * does not.
  *
- * <p>Memory: one matrix of doubles, {@code width² · 8} bytes, factored, inverted and handed out where it lies.
+ * <p>Memory: while it is computed one matrix of doubles, {@code width² · 8} bytes, in which all is done; afterwards half a
+ * matrix of floats.
  */
 public final class InverseFactor {
     private static final double SMALLEST_RAISED = 1e-4;
@@ -23,13 +25,16 @@ public final class InverseFactor {
 
     private final int width;
     private final int[] order;
-    private final double[] upper;
+    private final FloatPanels upper;
+    private final double[] diagonal;
     private final double damping;
 
     private InverseFactor(int width, int[] order, double[] upper, double damping) {
         this.width = width;
         this.order = order;
-        this.upper = upper;
+        this.upper = FloatPanels.pack(View.of(upper, width, width));
+        this.diagonal = new double[width];
+        Arrays.setAll(diagonal, i -> upper[i * width + i]);
         this.damping = damping;
     }
 
@@ -91,26 +96,13 @@ public final class InverseFactor {
         return damping;
     }
 
-    /** U, in the order of {@link #order}; not to be written to. */
-    public View upper() {
-        return View.of(upper, width, width);
-    }
-
-    /** U in floats, as the right side of products; half a matrix of memory. */
+    /** U in floats, in the order of {@link #order}, as the right side of products. */
     public FloatPanels panels() {
-        return FloatPanels.pack(upper());
+        return upper;
     }
 
-    /** Uᵀ in floats, as the right side of products; half a matrix of memory. */
-    public FloatPanels transposedPanels() {
-        return FloatPanels.pack(width, width, (row, column, count, target, at) -> {
-            for (int i = 0; i < count; i++) {
-                target[at + i] = (float) upper[(column + i) * width + row];
-            }
-        });
-    }
-
+    /** U_jj in double. */
     public double diagonal(int position) {
-        return upper[position * width + position];
+        return diagonal[position];
     }
 }

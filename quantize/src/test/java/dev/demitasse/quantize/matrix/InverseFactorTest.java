@@ -22,7 +22,7 @@ class InverseFactorTest {
         int[] order = IntStream.range(0, width).map(i -> width - 1 - i).toArray();
         InverseFactor factor = InverseFactor.of(moment, order, 0.01);
         double added = 0.01 * moment.meanDiagonal();
-        double[] upper = factor.upper().values();
+        double[] upper = upper(factor);
         double[] inverse = new double[width * width];
         double[] transposed = new double[width * width];
         for (int i = 0; i < width; i++) {
@@ -33,7 +33,8 @@ class InverseFactorTest {
                 }
             }
         }
-        DoubleProduct.add(View.of(inverse, width, width), 1, View.of(transposed, width, width), factor.upper());
+        DoubleProduct.add(
+                View.of(inverse, width, width), 1, View.of(transposed, width, width), View.of(upper, width, width));
         double[] damped = new double[width * width];
         for (int i = 0; i < width * width; i++) {
             damped[i] = moment.at(order[i / width], order[i % width]) + (i / width == i % width ? added : 0);
@@ -42,9 +43,42 @@ class InverseFactorTest {
         DoubleProduct.add(
                 View.of(identity, width, width), 1, View.of(inverse, width, width), View.of(damped, width, width));
         for (int i = 0; i < width * width; i++) {
-            assertThat(identity[i]).isCloseTo(i / width == i % width ? 1 : 0, within(1e-9));
+            // U is handed out in floats.
+            assertThat(identity[i]).isCloseTo(i / width == i % width ? 1 : 0, within(1e-5));
         }
         assertThat(factor.damping()).isEqualTo(0.01);
+    }
+
+    /** L⁻¹ H L⁻ᵀ = 1 to the precision of doubles, whatever stands above the diagonal at first. */
+    @ParameterizedTest
+    @ValueSource(ints = {1, 95, 96, 97, 200, 333})
+    void theTriangleAndItsInverseAreExact(int width) {
+        SecondMoment moment = moment(width, 3 * width + 5, 8);
+        double[] triangle = new double[width * width];
+        double[] whole = new double[width * width];
+        for (int i = 0; i < width; i++) {
+            for (int j = 0; j < width; j++) {
+                whole[i * width + j] = moment.at(i, j);
+                triangle[i * width + j] = j <= i ? moment.at(i, j) : Double.NaN;
+            }
+        }
+        assertThat(Cholesky.factor(triangle, width)).isTrue();
+        Cholesky.invert(triangle, width);
+        double[] transposed = new double[width * width];
+        for (int i = 0; i < width * width; i++) {
+            transposed[i % width * width + i / width] = triangle[i];
+        }
+        double[] half = new double[width * width];
+        DoubleProduct.add(
+                View.of(half, width, width), 1, View.of(triangle, width, width), View.of(whole, width, width));
+        double[] identity = new double[width * width];
+        DoubleProduct.add(
+                View.of(identity, width, width), 1, View.of(half, width, width), View.of(transposed, width, width));
+        double worst = 0;
+        for (int i = 0; i < width * width; i++) {
+            worst = Math.max(worst, Math.abs(identity[i] - (i / width == i % width ? 1 : 0)));
+        }
+        assertThat(worst).isLessThan(1e-10);
     }
 
     /** Three tokens span at most three directions of 40: without damping there is no inverse. */
@@ -53,8 +87,7 @@ class InverseFactorTest {
         InverseFactor factor =
                 InverseFactor.of(moment(40, 3, 2), IntStream.range(0, 40).toArray(), 0);
         assertThat(factor.damping()).isBetween(1e-5, 1e-1);
-        assertThat(Arrays.stream(factor.upper().values()).allMatch(Double::isFinite))
-                .isTrue();
+        assertThat(Arrays.stream(upper(factor)).allMatch(Double::isFinite)).isTrue();
     }
 
     @Test
@@ -130,15 +163,22 @@ class InverseFactorTest {
         InverseFactor factor =
                 InverseFactor.of(moment, IntStream.range(0, width).toArray(), 0.01);
         FloatPanels upper = factor.panels();
-        FloatPanels lower = factor.transposedPanels();
+        FloatPanels lower = upper.transposed();
         for (int i = 0; i < width; i++) {
             for (int j = 0; j < width; j++) {
                 assertThat(panels.at(i, j)).isEqualTo((float) moment.at(i, j)).isEqualTo(panels.at(j, i));
-                assertThat(upper.at(i, j))
-                        .isEqualTo((float) factor.upper().values()[i * width + j])
-                        .isEqualTo(lower.at(j, i));
+                assertThat(lower.at(j, i)).isEqualTo(upper.at(i, j));
             }
         }
+    }
+
+    private static double[] upper(InverseFactor factor) {
+        int width = factor.width();
+        double[] upper = new double[width * width];
+        for (int i = 0; i < width * width; i++) {
+            upper[i] = factor.panels().at(i / width, i % width);
+        }
+        return upper;
     }
 
     private static SecondMoment moment(int width, int tokens, long seed) {

@@ -22,6 +22,7 @@ final class ProgressDisplay implements Progress {
     private String unit = "";
     private String note = "";
     private long steps;
+    private int parts = 1;
     private long done;
     private long lastLine;
     private @Nullable ProgressBar bar;
@@ -40,19 +41,25 @@ final class ProgressDisplay implements Progress {
 
     @Override
     public void begin(String task, long steps, String unit) {
+        begin(task, steps, unit, 1);
+    }
+
+    @Override
+    public void begin(String task, long steps, String unit, int parts) {
         end();
         this.task = task;
         this.steps = steps;
         this.unit = unit;
+        this.parts = parts;
         note = "";
         done = 0;
         lastLine = System.nanoTime();
         if (terminal) {
             bar = new ProgressBarBuilder()
                     .setTaskName("  " + task)
-                    .setInitialMax(steps)
+                    .setInitialMax(steps * parts)
                     .setStyle(ProgressBarStyle.UNICODE_BLOCK)
-                    .setUnit(" " + unit, 1)
+                    .setUnit(" " + unit, parts)
                     .showSpeed()
                     .setSpeedUnit(ChronoUnit.SECONDS)
                     .setUpdateIntervalMillis(200)
@@ -69,7 +76,7 @@ final class ProgressDisplay implements Progress {
             bar.stepBy(count);
         } else if (!terminal && System.nanoTime() - lastLine > LINE_EVERY_NANOS) {
             lastLine = System.nanoTime();
-            out.printf("  %s: %,d of %,d %s %s%n", task, done, steps, unit, note);
+            out.printf("  %s: %,d of %,d %s %s%n", task, done / parts, steps, unit, note);
         }
     }
 

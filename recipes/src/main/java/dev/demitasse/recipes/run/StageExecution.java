@@ -20,6 +20,7 @@ import dev.demitasse.model.tokenizer.Tokenizer;
 import dev.demitasse.prune.PruneReport;
 import dev.demitasse.prune.Pruning;
 import dev.demitasse.quantize.Quantization;
+import dev.demitasse.quantize.QuantizationJob;
 import dev.demitasse.quantize.QuantizationReport;
 import dev.demitasse.quantize.QuantizeOptions;
 import dev.demitasse.recipes.language.DataEntry;
@@ -190,13 +191,17 @@ final class StageExecution {
         try (Checkpoint source = Checkpoint.open(places.source())) {
             Optional<TokenWindows> calibration =
                     quantize.method() == Quantize.Method.RTN ? Optional.empty() : Optional.of(calibration(source));
-            QuantizationReport report =
-                    Quantization.run(source, options(quantize), calibration, places.output, progress);
+            QuantizationReport report = Quantization.run(
+                    QuantizationJob.of(source, options(quantize), calibration, places.output)
+                            .withWork(places.work),
+                    progress);
+            List<String> notes = new ArrayList<>(report.fallbacks());
+            report.resumption().ifPresent(notes::add);
             List<TensorError> errors = report.tensors().stream()
                     .map(tensor -> new TensorError(
                             tensor.name(), tensor.format(), tensor.outputError().orElse(null), tensor.weightError()))
                     .toList();
-            return new StageDetails(List.of(), errors, report.fallbacks(), 0);
+            return new StageDetails(List.of(), errors, notes, 0);
         }
     }
 
