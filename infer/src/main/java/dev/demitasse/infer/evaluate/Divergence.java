@@ -11,6 +11,7 @@ package dev.demitasse.infer.evaluate;
  * @param rmsProbability root of the mean of Δp²
  * @param probabilitySpread how Δp is spread over the tokens
  * @param perplexity how the two perplexities compare
+ * @param tail what {@code kl} and {@code klSpread} lack where the reference's predictions were kept in part
  */
 public record Divergence(
         Estimate kl,
@@ -19,7 +20,8 @@ public record Divergence(
         Estimate probability,
         Estimate rmsProbability,
         Spread probabilitySpread,
-        PerplexityChange perplexity) {
+        PerplexityChange perplexity,
+        TailError tail) {
 
     /** {@link #kl}, without its error. */
     public double meanKl() {

@@ -14,6 +14,9 @@ final class DivergenceTally {
     private final ResizableDoubleArray eachDivergence = new ResizableDoubleArray();
     private final ResizableDoubleArray eachChange = new ResizableDoubleArray();
     private long agreements;
+    private double tailShares;
+    private double lowest;
+    private double tailVariances;
 
     /** @param loss the model's negative log-likelihood of the right token */
     void add(double loss, Comparison comparison) {
@@ -27,17 +30,22 @@ final class DivergenceTally {
         squaredChanges.addValue(change * change);
         eachChange.addElement(change);
         agreements += comparison.agrees() ? 1 : 0;
+        tailShares += comparison.tail().share();
+        lowest += comparison.tail().lowest();
+        tailVariances += comparison.tail().variance();
     }
 
     /** @param modelLosses those given to {@link #add} */
     Divergence divergence(StatisticalSummary modelLosses) {
+        long tokens = divergences.getN();
         return new Divergence(
                 Estimate.mean(divergences),
                 Spread.of(eachDivergence.getElements()),
-                Estimate.share(agreements, divergences.getN()),
+                Estimate.share(agreements, tokens),
                 Estimate.mean(changes),
                 Estimate.mean(squaredChanges).root(),
                 Spread.of(eachChange.getElements()),
-                PerplexityChange.of(modelLosses, losses, lossDifferences));
+                PerplexityChange.of(modelLosses, losses, lossDifferences),
+                new TailError(tailShares / tokens, lowest / tokens, Math.sqrt(tailVariances) / tokens));
     }
 }

@@ -5,6 +5,7 @@ import dev.demitasse.infer.Scorer;
 import dev.demitasse.model.InvalidRequestException;
 import dev.demitasse.model.MalformedModelException;
 import dev.demitasse.model.progress.Progress;
+import java.io.IOException;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
@@ -19,7 +20,7 @@ public final class Evaluation {
     /**
      * Scores {@code model}, beside {@code reference} if there is one, which is run too.
      *
-     * @throws InvalidRequestException as {@link #run(Scorer, List, TokenWindows, Protocol, Progress)}
+     * @throws InvalidRequestException as {@link #run(Scorer, List, Optional, TokenWindows, Protocol, Progress)}
      * @throws MalformedModelException as that
      */
     public static Quality run(
@@ -31,18 +32,37 @@ public final class Evaluation {
         return run(model, reference.stream().map(Reference::of).toList(), test, protocol, progress);
     }
 
+    /** Scores {@code model} beside {@code references}. */
+    public static Quality run(
+            Scorer model, List<Reference> references, TokenWindows test, Protocol protocol, Progress progress) {
+        try {
+            return run(model, references, Optional.empty(), test, protocol, progress);
+        } catch (IOException e) {
+            throw new IllegalStateException("nothing was to be written", e);
+        }
+    }
+
     /**
+     * Scores {@code model} beside {@code references} and keeps its predictions.
+     *
      * @param model what is judged
      * @param references what it is compared with token by token
+     * @param keeper is told its predictions; the caller commits it
      * @throws InvalidRequestException if the windows are too short to score or longer than a model's positions, or the
      *     models have vocabularies of different sizes
      * @throws MalformedModelException if a model gives logits that are no numbers
      */
     public static Quality run(
-            Scorer model, List<Reference> references, TokenWindows test, Protocol protocol, Progress progress) {
+            Scorer model,
+            List<Reference> references,
+            Optional<ReferenceWriter> keeper,
+            TokenWindows test,
+            Protocol protocol,
+            Progress progress)
+            throws IOException {
         check(model, test, protocol);
         references.forEach(reference -> {
-            reference.check(test, protocol);
+            reference.check(model.config(), test, protocol);
             checkVocabularies(model.config().vocabularySize(), reference.vocabularySize());
         });
         int firstScored = protocol.firstScored(test.length());
@@ -64,6 +84,9 @@ public final class Evaluation {
                         model.config().family().id() + " model",
                         "its logits for window " + i + " are not finite",
                         "look for infinities or NaN in its weights");
+            }
+            if (keeper.isPresent()) {
+                keeper.get().add(window, logits);
             }
             progress.advance(test.length());
             progress.note(String.format(Locale.ROOT, "perplexity %.3f", Math.exp(tally.nll())));

@@ -61,6 +61,18 @@ final class LogitRows {
         return Math.max(0, weighted * correction - (referenceSum - modelSum));
     }
 
+    /** Replaces each logit x by e^(x − shift). */
+    static void exponentials(float[] logits, float shift) {
+        int i = 0;
+        for (; i <= logits.length - Lanes.COUNT; i += Lanes.COUNT) {
+            Exponential.of(FloatVector.fromArray(Lanes.FLOAT, logits, i).sub(shift))
+                    .intoArray(logits, i);
+        }
+        for (; i < logits.length; i++) {
+            logits[i] = (float) Math.exp(logits[i] - shift);
+        }
+    }
+
     /** Index of the largest of {@code count} logits from {@code at}, the first of equals. */
     static int mostLikely(float[] logits, int at, int count) {
         float largest = Elementwise.maximum(logits, at, count);

@@ -2,6 +2,7 @@ package dev.demitasse.infer.evaluate;
 
 import dev.demitasse.datasets.TokenWindows;
 import dev.demitasse.infer.Scorer;
+import dev.demitasse.model.ModelConfig;
 
 /** A model that is run beside the one that is judged. */
 final class ModelReference extends Reference {
@@ -17,7 +18,7 @@ final class ModelReference extends Reference {
     }
 
     @Override
-    void check(TokenWindows test, Protocol protocol) {
+    void check(ModelConfig judged, TokenWindows test, Protocol protocol) {
         Evaluation.check(model, test, protocol);
     }
 
@@ -28,7 +29,7 @@ final class ModelReference extends Reference {
         return (position, right, judged, at, total) -> {
             int start = position * vocabulary;
             double ourTotal = LogitRows.logSumExp(logits, start, vocabulary);
-            return new Comparison(
+            return Comparison.exact(
                     LogitRows.divergence(logits, start, ourTotal, judged, at, total, vocabulary),
                     logits[start + right] - ourTotal,
                     LogitRows.mostLikely(logits, start, vocabulary) == LogitRows.mostLikely(judged, at, vocabulary));

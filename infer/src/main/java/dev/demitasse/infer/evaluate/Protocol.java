@@ -1,6 +1,9 @@
 package dev.demitasse.infer.evaluate;
 
+import dev.demitasse.datasets.TokenWindows;
 import dev.demitasse.model.ModelConfig;
+import java.util.Arrays;
+import java.util.Locale;
 import java.util.OptionalInt;
 
 /** Which tokens of a window are scored, and after what. Windows do not overlap, and none sees another. */
@@ -41,4 +44,11 @@ public enum Protocol {
 
     /** What the model is shown in place of {@code window}. */
     abstract int[] prepare(int[] window, ModelConfig config);
+
+    /** Which tokens of {@code test} a model is shown and asked about: where equal, equal models predict equally. */
+    String fingerprint(TokenWindows test, ModelConfig config) {
+        int[] window = test.window(0);
+        String begin = Arrays.equals(window, prepare(window, config)) ? "" : " begun by " + prepare(window, config)[0];
+        return "%s %s%s".formatted(test.fingerprint(), name().toLowerCase(Locale.ROOT), begin);
+    }
 }

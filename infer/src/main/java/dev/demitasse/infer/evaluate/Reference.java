@@ -3,9 +3,10 @@ package dev.demitasse.infer.evaluate;
 import dev.demitasse.datasets.TokenWindows;
 import dev.demitasse.infer.Scorer;
 import dev.demitasse.model.InvalidRequestException;
+import dev.demitasse.model.ModelConfig;
 
 /** What a model is compared with token by token. */
-public abstract sealed class Reference permits ModelReference {
+public abstract sealed class Reference permits ModelReference, KeptReference {
     /** A model, run beside the one that is judged; it stays the caller's to close. */
     public static Reference of(Scorer model) {
         return new ModelReference(model);
@@ -13,8 +14,11 @@ public abstract sealed class Reference permits ModelReference {
 
     abstract int vocabularySize();
 
-    /** @throws InvalidRequestException if it cannot say what it expects of {@code test} */
-    abstract void check(TokenWindows test, Protocol protocol);
+    /**
+     * @param judged what is to be compared with it
+     * @throws InvalidRequestException if it cannot say what it expects of {@code test}
+     */
+    abstract void check(ModelConfig judged, TokenWindows test, Protocol protocol);
 
     /**
      * What it expects after the tokens of a window.

@@ -1,6 +1,6 @@
 package dev.demitasse.infer.generate;
 
-import java.util.Arrays;
+import dev.demitasse.infer.kernel.TopK;
 import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
 
@@ -43,20 +43,7 @@ public final class Sampler {
 
     /** The likeliest tokens, {@code topK} of them or all, most likely first; among equals the smaller id. */
     private int[] candidates(float[] logits) {
-        long[] keys = new long[logits.length];
-        for (int id = 0; id < logits.length; id++) {
-            int bits = Float.floatToIntBits(logits[id]);
-            // Ordered as the float is: negative ones descend by their bits.
-            int ordered = bits >= 0 ? bits : ~bits ^ Integer.MIN_VALUE;
-            keys[id] = (long) ~ordered << Integer.SIZE | id;
-        }
-        Arrays.sort(keys);
-        int count = options.topK() == 0 ? logits.length : Math.min(options.topK(), logits.length);
-        int[] best = new int[count];
-        for (int i = 0; i < count; i++) {
-            best[i] = (int) keys[i];
-        }
-        return best;
+        return TopK.of(logits, 0, logits.length, options.topK() == 0 ? logits.length : options.topK());
     }
 
     /** How many of the first {@code weights} it takes to reach topP of {@code total}. */
