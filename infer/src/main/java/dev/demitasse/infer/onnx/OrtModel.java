@@ -49,6 +49,7 @@ public final class OrtModel implements LanguageModel, Scorer {
         if (!Files.isRegularFile(path)) {
             throw new InvalidRequestException(path, "there is no such file", "name an .onnx file");
         }
+        Telemetry.forbid();
         OrtEnvironment environment = OrtEnvironment.getEnvironment();
         try (OrtSession.SessionOptions options = new OrtSession.SessionOptions()) {
             options.setIntraOpNumThreads(THREADS);
