@@ -14,6 +14,12 @@ public record Keeping(int top, int samples) {
     /** 2.6 kB a token, whatever the vocabulary. */
     public static final Keeping TOP = new Keeping(256, 64);
 
+    /**
+     * Bytes up to which a file is best kept whole, if nothing else is said: read from disk at a GB/s they still come faster
+     * than a model computes them, and they may lie about for a while.
+     */
+    public static final long WHOLE_LIMIT = 512_000_000;
+
     /** The mean over fewer draws would not tell its error. */
     private static final int FEWEST_SAMPLES = 2;
 

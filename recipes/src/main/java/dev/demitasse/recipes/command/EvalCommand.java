@@ -7,6 +7,8 @@ import dev.demitasse.datasets.WindowPacker;
 import dev.demitasse.infer.CpuModel;
 import dev.demitasse.infer.Scorer;
 import dev.demitasse.infer.evaluate.Evaluation;
+import dev.demitasse.infer.evaluate.Keeping;
+import dev.demitasse.infer.evaluate.KeptReference;
 import dev.demitasse.infer.evaluate.Protocol;
 import dev.demitasse.infer.evaluate.Quality;
 import dev.demitasse.infer.onnx.OrtModel;
@@ -16,6 +18,7 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
@@ -89,8 +92,32 @@ final class EvalCommand implements Callable<Integer> {
     @Option(names = "--seed", defaultValue = "0", description = "Of --samples and --stories. Default: 0.")
     private long seed;
 
-    @Option(names = "--against", paramLabel = "MODEL", description = "Compare with this model: KL divergence, top-1.")
+    @Option(
+            names = "--against",
+            paramLabel = "MODEL",
+            description = "Compare with this model, token by token: perplexity ratio, KL divergence, top-1, Δp.")
     private @Nullable String against;
+
+    @Option(
+            names = "--save-reference",
+            paramLabel = "FILE",
+            description = "Keep what the model of --against, or without it MODEL itself, expects of the text, for"
+                    + " --reference.")
+    private @Nullable Path saveReference;
+
+    @Option(
+            names = "--whole-up-to",
+            paramLabel = "MB",
+            defaultValue = "512",
+            description = "With --save-reference: size up to which all logits are kept; where they would take more, of"
+                    + " each token the likeliest 256 and 64 drawn from the others. Default: ${DEFAULT-VALUE}.")
+    private long wholeUpTo;
+
+    @Option(
+            names = "--reference",
+            paramLabel = "FILE",
+            description = "Compare with what --save-reference kept, on the same text; the model it is of need not run.")
+    private @Nullable Path reference;
 
     @Option(
             names = "--protocol",
@@ -109,6 +136,7 @@ final class EvalCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
+        check();
         Path path = model.path();
         ProgressDisplay progress = ProgressDisplay.onStandardError();
         TokenWindows windows;
@@ -118,15 +146,58 @@ final class EvalCommand implements Callable<Integer> {
             if (samples != null && samples < windows.count()) {
                 windows = windows.sample(samples, seed);
             }
-            try (Scorer scorer = scorer(path, checkpoint);
-                    CpuModel reference = against == null ? null : CpuModel.open(model.path(against))) {
-                quality = Evaluation.run(scorer, Optional.ofNullable(reference), windows, protocol(), progress);
+            try (Scorer scorer = scorer(path, checkpoint)) {
+                quality = evaluate(path, scorer, windows, progress);
             }
         } finally {
             progress.end();
         }
         print(path, windows, quality);
         return 0;
+    }
+
+    private void check() {
+        if (wholeUpTo < 0 || wholeUpTo > Long.MAX_VALUE / 1_000_000) {
+            throw new InvalidRequestException("--whole-up-to", "is " + wholeUpTo, "give a number of megabytes");
+        }
+        if (reference != null && (against != null || saveReference != null)) {
+            throw new InvalidRequestException(
+                    "--reference",
+                    "stands beside " + (against != null ? "--against" : "--save-reference"),
+                    "compare with a model or with what was kept of one");
+        }
+    }
+
+    private Quality evaluate(Path path, Scorer scorer, TokenWindows windows, ProgressDisplay progress)
+            throws IOException {
+        if (reference != null) {
+            try (KeptReference kept = KeptReference.open(reference)) {
+                against = kept.model();
+                return Evaluation.run(scorer, List.of(kept), windows, protocol(), progress);
+            }
+        }
+        if (against == null) {
+            return saveReference == null
+                    ? Evaluation.run(scorer, List.of(), windows, protocol(), progress)
+                    : save(scorer, path, saveReference, windows, progress);
+        }
+        Path other = model.path(against);
+        try (CpuModel running = CpuModel.open(other)) {
+            if (saveReference == null) {
+                return Evaluation.run(scorer, Optional.of(running), windows, protocol(), progress);
+            }
+            save(running, other, saveReference, windows, progress);
+        }
+        try (KeptReference kept = KeptReference.open(saveReference)) {
+            return Evaluation.run(scorer, List.of(kept), windows, protocol(), progress);
+        }
+    }
+
+    private Quality save(Scorer scorer, Path path, Path file, TokenWindows windows, ProgressDisplay progress)
+            throws IOException {
+        Keeping keeping = Keeping.within(
+                wholeUpTo * 1_000_000, windows.tokens(), scorer.config().vocabularySize());
+        return KeptReference.record(scorer, path.toString(), windows, protocol(), keeping, file, progress);
     }
 
     private TextSource source() {
@@ -165,22 +236,24 @@ final class EvalCommand implements Callable<Integer> {
         figures.put("perplexity", quality.perplexity());
         figures.put("perplexity_standard_error", quality.perplexityStandardError());
         figures.put("bits_per_byte", quality.bitsPerByte());
-        quality.divergence().ifPresent(divergence -> {
-            figures.put("against", String.valueOf(against));
-            figures.put("mean_kl", divergence.meanKl());
-            figures.put("p99_kl", divergence.p99Kl());
-            figures.put("top1_agreement", divergence.top1Agreement());
-        });
+        if (against != null) {
+            figures.put("against", against);
+        }
         figures.put("tokens_scored", quality.tokensScored());
         figures.put("windows", windows.count());
         figures.put("length", windows.length());
         figures.put("protocol", protocol.name().toLowerCase(Locale.ROOT));
         figures.put("data", windows.fingerprint());
         if (json) {
+            quality.divergence().ifPresent(divergence -> figures.putAll(DivergenceTable.tree(divergence)));
             out.println(new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsString(figures));
         } else {
             figures.forEach((name, value) ->
                     out.printf("%-26s %s%n", name, value instanceof Double number ? "%.6g".formatted(number) : value));
+            quality.divergence().ifPresent(divergence -> {
+                out.println();
+                DivergenceTable.lines(quality, divergence).forEach(out::println);
+            });
         }
         out.flush();
     }

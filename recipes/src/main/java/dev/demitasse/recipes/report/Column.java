@@ -20,24 +20,40 @@ record Column(String title, String explanation, Function<Model, String> value) {
             new Column("Perplexity", "on the test text, with its standard error; lower is better", Column::perplexity),
             new Column(
                     "vs original",
-                    "perplexity as a multiple of the original's",
-                    model -> Figures.number(model.quality().perplexityRatio()) + "×"),
+                    "perplexity as a multiple of the original's, with its standard error, token paired with token",
+                    model -> withError(
+                            Figures.number(model.quality().difference().perplexityRatio()) + "×",
+                            model.quality().difference().perplexityRatioError())),
             new Column(
                     "Bits/byte",
                     "of the test text; comparable between tokenizers",
                     model -> Figures.number(model.quality().bitsPerByte())),
             new Column(
                     "Mean KL",
-                    "divergence from the reference model, nats per token; 0 is the same model",
-                    model -> Figures.number(model.quality().meanKl(), 3)),
+                    "divergence from the reference model, nats per token, with its standard error; 0 is the same model",
+                    model -> withError(
+                            Figures.number(model.quality().difference().meanKl(), 3),
+                            model.quality().difference().meanKlError())),
+            new Column(
+                    "Median KL",
+                    "the divergence that half of the tokens stay below",
+                    model -> Figures.number(model.quality().difference().medianKl(), 3)),
             new Column(
                     "99 % KL",
                     "the divergence that 99 % of the tokens stay below",
-                    model -> Figures.number(model.quality().p99Kl(), 3)),
+                    model -> Figures.number(model.quality().difference().p99Kl(), 3)),
+            new Column(
+                    "Max KL",
+                    "the largest divergence after any token",
+                    model -> Figures.number(model.quality().difference().maximumKl(), 3)),
             new Column(
                     "Top-1",
                     "tokens where it and the reference model find the same token likeliest",
-                    model -> Figures.percent(model.quality().top1Agreement())),
+                    model -> Figures.percent(model.quality().difference().top1Agreement())),
+            new Column(
+                    "RMS Δp",
+                    "how far the right token's probability is from the reference model's, root mean square, in percent points",
+                    model -> Figures.percent(model.quality().difference().rmsProbability())),
             new Column(
                     "Prefill t/s",
                     "prompt tokens read per second",
@@ -54,8 +70,11 @@ record Column(String title, String explanation, Function<Model, String> value) {
     }
 
     private static String perplexity(Model model) {
-        double error = model.quality().standardError();
-        String text = Figures.number(model.quality().perplexity());
-        return Double.isNaN(error) ? text : text + " ± " + Figures.number(error, 2);
+        return withError(
+                Figures.number(model.quality().perplexity()), model.quality().standardError());
+    }
+
+    private static String withError(String value, double error) {
+        return Double.isNaN(error) ? value : value + " ± " + Figures.number(error, 2);
     }
 }

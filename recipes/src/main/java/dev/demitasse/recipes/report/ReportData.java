@@ -93,23 +93,45 @@ public record ReportData(
     /**
      * @param perplexity exp of the mean negative log likelihood
      * @param standardError of the perplexity
-     * @param perplexityRatio to the original's
      * @param bitsPerByte of the test text
-     * @param meanKl Kullback-Leibler divergence from the reference model, nats per token
-     * @param p99Kl its 99th percentile over tokens
-     * @param top1Agreement part of the tokens, 0 to 1, where both find the same token likeliest
+     * @param difference from the reference model
      */
-    public record Quality(
-            double perplexity,
-            double standardError,
-            double perplexityRatio,
-            double bitsPerByte,
-            double meanKl,
-            double p99Kl,
-            double top1Agreement) {
+    public record Quality(double perplexity, double standardError, double bitsPerByte, Difference difference) {
         /** Nothing was measured. */
-        public static final Quality NONE =
-                new Quality(Double.NaN, Double.NaN, Double.NaN, Double.NaN, Double.NaN, Double.NaN, Double.NaN);
+        public static final Quality NONE = new Quality(Double.NaN, Double.NaN, Double.NaN, Difference.NONE);
+    }
+
+    /**
+     * What sets a model apart from the reference model, token by token.
+     *
+     * @param perplexityRatio to the reference's
+     * @param perplexityRatioError its standard error, token paired with token
+     * @param meanKl Kullback-Leibler divergence from the reference model, nats per token
+     * @param meanKlError its standard error
+     * @param medianKl its median over tokens
+     * @param p99Kl its 99th percentile
+     * @param maximumKl its largest value
+     * @param top1Agreement part of the tokens, 0 to 1, where both find the same token likeliest
+     * @param rmsProbability root mean square of the change of the right token's probability, 0 to 1
+     */
+    public record Difference(
+            double perplexityRatio,
+            double perplexityRatioError,
+            double meanKl,
+            double meanKlError,
+            double medianKl,
+            double p99Kl,
+            double maximumKl,
+            double top1Agreement,
+            double rmsProbability) {
+        /** Nothing was measured. */
+        public static final Difference NONE = ratio(Double.NaN);
+
+        /** Nothing but the ratio of the perplexities is known. */
+        public static Difference ratio(double perplexityRatio) {
+            double none = Double.NaN;
+            return new Difference(perplexityRatio, none, none, none, none, none, none, none, none);
+        }
     }
 
     /**

@@ -1,8 +1,8 @@
 package dev.demitasse.recipes.run;
 
+import dev.demitasse.infer.evaluate.Divergence;
 import dev.demitasse.recipes.language.Gate;
 import dev.demitasse.recipes.language.Stage;
-import dev.demitasse.recipes.run.Scores.Divergences;
 import dev.demitasse.recipes.run.StageDetails.TensorError;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -45,9 +45,16 @@ final class Gates {
             case PERPLEXITY_RATIO -> ratio(scores, other, Gates::perplexity);
             case BITS_PER_BYTE ->
                 scores.quality() == null ? Double.NaN : scores.quality().bitsPerByte();
-            case KL -> divergence(scores, gate, Divergences::mean);
-            case KL_P99 -> divergence(scores, gate, Divergences::percentile99);
-            case TOP1 -> divergence(scores, gate, Divergences::top1);
+            case KL -> divergence(scores, gate, Divergence::meanKl);
+            case KL_MEDIAN ->
+                divergence(scores, gate, divergence -> divergence.klSpread().median());
+            case KL_99 -> divergence(scores, gate, Divergence::p99Kl);
+            case KL_MAX ->
+                divergence(scores, gate, divergence -> divergence.klSpread().largest());
+            case TOP1 -> divergence(scores, gate, Divergence::top1Agreement);
+            case RMS_PROBABILITY ->
+                divergence(
+                        scores, gate, divergence -> divergence.rmsProbability().value());
             case SIZE -> scores.bytes();
             case SIZE_RATIO -> ratio(scores, other, Scores::bytes);
             case SPEED -> decode(scores);
@@ -67,9 +74,10 @@ final class Gates {
         return scores.speed() == null ? Double.NaN : scores.speed().decode();
     }
 
-    private static double divergence(Scores scores, Gate gate, ToDoubleFunction<Divergences> measure) {
-        Divergences divergences = scores.divergences().get(gate.against().orElseThrow());
-        return divergences == null ? Double.NaN : measure.applyAsDouble(divergences);
+    private static double divergence(Scores scores, Gate gate, ToDoubleFunction<Divergence> measure) {
+        @Nullable
+        Divergence divergence = scores.divergences().get(gate.against().orElseThrow());
+        return divergence == null ? Double.NaN : measure.applyAsDouble(divergence);
     }
 
     /** The tensors whose rounding cost most. */

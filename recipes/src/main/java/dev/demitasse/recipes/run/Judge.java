@@ -4,9 +4,12 @@ import dev.demitasse.datasets.TokenWindows;
 import dev.demitasse.infer.CpuModel;
 import dev.demitasse.infer.LanguageModel;
 import dev.demitasse.infer.Scorer;
+import dev.demitasse.infer.evaluate.Divergence;
 import dev.demitasse.infer.evaluate.Evaluation;
 import dev.demitasse.infer.evaluate.Protocol;
 import dev.demitasse.infer.evaluate.Quality;
+import dev.demitasse.infer.evaluate.Reference;
+import dev.demitasse.infer.evaluate.ReferenceWriter;
 import dev.demitasse.infer.evaluate.Speed;
 import dev.demitasse.infer.generate.SamplingOptions;
 import dev.demitasse.infer.onnx.OrtModel;
@@ -14,7 +17,6 @@ import dev.demitasse.model.Checkpoint;
 import dev.demitasse.model.progress.Progress;
 import dev.demitasse.recipes.language.Evaluate;
 import dev.demitasse.recipes.language.Evaluate.Metric;
-import dev.demitasse.recipes.run.Scores.Divergences;
 import dev.demitasse.recipes.run.Scores.Figures;
 import dev.demitasse.recipes.run.Scores.Parity;
 import dev.demitasse.recipes.run.Scores.Rates;
@@ -47,53 +49,49 @@ final class Judge {
     /**
      * What a model is compared with.
      *
-     * @param references models, by what the recipe calls them
+     * @param references by what the recipe calls them
      * @param source what an export was made from, by what the recipe calls it; at most one
      */
-    record Comparisons(Map<String, Path> references, Map<String, Path> source) {}
+    record Comparisons(Map<String, Reference> references, Map<String, Path> source) {}
 
     /**
      * Measures the model at {@code path}, an ONNX file by both runtimes.
      *
      * @param id what the recipe calls it
+     * @param keeper keeps what the built-in runtime expects; the caller commits it
      * @return the built-in runtime's figures first
      */
-    List<Scores> judge(String id, Path path, Comparisons comparisons) throws IOException {
+    List<Scores> judge(String id, Path path, Comparisons comparisons, Optional<ReferenceWriter> keeper)
+            throws IOException {
         List<Scores> all = new ArrayList<>();
         try (Checkpoint checkpoint = Checkpoint.open(path);
                 CpuModel model = CpuModel.of(checkpoint)) {
             @Nullable String sample = wanted.sample() > 0 ? sample(checkpoint, model) : null;
-            all.add(score(id, Runtime.BUILT_IN, checkpoint, model, sample, comparisons));
+            Quality quality = evaluate(model, comparisons, keeper);
+            all.add(scores(id, Runtime.BUILT_IN, checkpoint, model, quality, sample, comparisons));
             if (path.toString().endsWith(".onnx")) {
                 try (OrtModel other = OrtModel.open(path)) {
-                    all.add(score(id, Runtime.ONNX_RUNTIME, checkpoint, other, null, comparisons));
+                    Quality again = evaluate(other, comparisons, Optional.empty());
+                    all.add(scores(id, Runtime.ONNX_RUNTIME, checkpoint, other, again, null, comparisons));
                 }
             }
         }
         return all;
     }
 
-    private <M extends LanguageModel & Scorer> Scores score(
+    private <M extends LanguageModel & Scorer> Scores scores(
             String id,
             Runtime runtime,
             Checkpoint checkpoint,
             M model,
+            Quality quality,
             @Nullable String sample,
             Comparisons comparisons)
             throws IOException {
-        Map<String, Divergences> divergences = new LinkedHashMap<>();
-        @Nullable Quality quality = null;
-        for (Map.Entry<String, Path> reference : comparisons.references.entrySet()) {
-            try (CpuModel other = CpuModel.open(reference.getValue())) {
-                Quality compared = evaluate(model, Optional.of(other));
-                compared.divergence()
-                        .ifPresent(divergence -> divergences.put(
-                                reference.getKey(),
-                                new Divergences(divergence.meanKl(), divergence.p99Kl(), divergence.top1Agreement())));
-                quality = compared;
-            }
+        Map<String, Divergence> divergences = new LinkedHashMap<>();
+        for (String reference : comparisons.references.keySet()) {
+            divergences.put(reference, quality.divergences().get(divergences.size()));
         }
-        Quality measured = quality == null ? evaluate(model, Optional.empty()) : quality;
         return new Scores(
                 id,
                 runtime,
@@ -101,10 +99,10 @@ final class Judge {
                 checkpoint.config().parameters(),
                 checkpoint.fileBytes(),
                 new Figures(
-                        measured.perplexity(),
-                        measured.perplexityStandardError(),
-                        measured.bitsPerByte(),
-                        measured.tokensScored()),
+                        quality.perplexity(),
+                        quality.perplexityStandardError(),
+                        quality.bitsPerByte(),
+                        quality.tokensScored()),
                 divergences,
                 speedIfWanted(model),
                 sample,
@@ -128,12 +126,14 @@ final class Judge {
         return null;
     }
 
-    private Quality evaluate(Scorer model, Optional<Scorer> reference) {
-        return Evaluation.run(model, reference, test, protocol(), progress);
+    private Quality evaluate(Scorer model, Comparisons comparisons, Optional<ReferenceWriter> keeper)
+            throws IOException {
+        List<Reference> references = List.copyOf(comparisons.references.values());
+        return Evaluation.run(model, references, keeper, test, protocol(wanted), progress);
     }
 
-    private Protocol protocol() {
-        return switch (wanted.protocol()) {
+    static Protocol protocol(Evaluate evaluate) {
+        return switch (evaluate.protocol()) {
             case DEFAULT -> Protocol.DEFAULT;
             case LLAMACPP -> Protocol.LLAMACPP;
         };

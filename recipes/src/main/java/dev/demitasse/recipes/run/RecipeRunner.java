@@ -1,19 +1,13 @@
 package dev.demitasse.recipes.run;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
-import dev.demitasse.model.Checkpoint;
 import dev.demitasse.model.InvalidRequestException;
 import dev.demitasse.model.files.AtomicFile;
 import dev.demitasse.model.progress.Progress;
-import dev.demitasse.recipes.language.DataEntry;
 import dev.demitasse.recipes.language.Distill;
-import dev.demitasse.recipes.language.Evaluate.Metric;
-import dev.demitasse.recipes.language.Evaluate.When;
 import dev.demitasse.recipes.language.Export;
-import dev.demitasse.recipes.language.Gate;
 import dev.demitasse.recipes.language.Recipe;
 import dev.demitasse.recipes.language.Stage;
-import dev.demitasse.recipes.run.Scores.Sheet;
 import dev.demitasse.recipes.store.RunFolder;
 import dev.demitasse.recipes.store.StageKey;
 import dev.demitasse.recipes.store.StageKeys;
@@ -42,8 +36,7 @@ public final class RecipeRunner {
     private final Optional<Path> model;
     private final Map<String, StageKey> keys;
     private final String modelHash;
-    private final Sheets sheets;
-    private int modelsMeasured;
+    private final Measuring measuring;
 
     /**
      * How a run ended.
@@ -75,7 +68,8 @@ public final class RecipeRunner {
                 : Optional.empty();
         this.modelHash = model.isPresent() ? folder.fingerprints().of(model.get(), progress) : "none";
         this.keys = StageKeys.of(recipe, model.map(path -> modelHash), corpora::fingerprint);
-        this.sheets = Sheets.open(folder.metrics());
+        this.measuring = new Measuring(
+                recipe, folder, corpora, new Measuring.Models(this::location, this::hash), announcer, progress);
     }
 
     /**
@@ -87,19 +81,21 @@ public final class RecipeRunner {
     public static Outcome run(Recipe recipe, Path place, ModelLocation models, Announcer announcer, Progress progress)
             throws IOException {
         try (RunFolder folder = RunFolder.open(place, recipe)) {
-            return new RecipeRunner(recipe, folder, models, announcer, progress).run();
+            RecipeRunner runner = new RecipeRunner(recipe, folder, models, announcer, progress);
+            try (Measuring measuring = runner.measuring) {
+                return runner.run(measuring);
+            }
         } finally {
             progress.end();
         }
     }
 
-    private Outcome run() throws IOException {
+    private Outcome run(Measuring measuring) throws IOException {
         folder.events().add("run_started", Map.of("recipe", recipe.file().toString()));
-        Map<String, Sheet> measured = new LinkedHashMap<>();
         Map<String, StageDetails> details = new LinkedHashMap<>();
         List<GateResult> gates = new ArrayList<>();
         Set<String> stagesDone = new TreeSet<>();
-        measure(Recipe.MODEL, model, measured);
+        measuring.measure(Recipe.MODEL);
         for (Stage stage : recipe.stages()) {
             if (bringAbout(stage)) {
                 stagesDone.add(stage.id());
@@ -107,9 +103,9 @@ public final class RecipeRunner {
             StageDetails told =
                     JSON.readValue(folder.stage(stage.id()).resolve(DETAILS).toFile(), StageDetails.class);
             details.put(stage.id(), told);
-            if (isMeasured(stage)) {
-                measure(stage.id(), Optional.of(result(stage)), measured);
-                for (GateResult gate : Gates.check(stage, builtIn(measured), Optional.of(told))) {
+            if (measuring.isMeasured(stage)) {
+                measuring.measure(stage.id());
+                for (GateResult gate : Gates.check(stage, measuring.builtIn(), Optional.of(told))) {
                     gates.add(gate);
                     announcer.say("  gate " + gate);
                     folder.events().add("gate", Map.of("stage", stage.id(), "passed", gate.passed()));
@@ -119,10 +115,10 @@ public final class RecipeRunner {
                 }
             }
         }
-        sheets.keep(List.copyOf(measured.keySet()));
-        Outcome outcome = new Outcome(stagesDone.size(), modelsMeasured, gates);
+        measuring.forgetOthers();
+        Outcome outcome = new Outcome(stagesDone.size(), measuring.modelsMeasured(), gates);
         if (!outcome.nothingToDo() || !ReportAssembly.isThere(folder)) {
-            new ReportAssembly(recipe, folder, measured, details, gates, stagesDone).write();
+            new ReportAssembly(recipe, folder, measuring.measured(), details, gates, stagesDone).write();
         }
         folder.events().add("run_finished", Map.of("stages_done", stagesDone.size(), "passed", outcome.passed()));
         return outcome;
@@ -198,102 +194,7 @@ public final class RecipeRunner {
         return key;
     }
 
-    private boolean isMeasured(Stage stage) {
-        if (!stage.gates().isEmpty()) {
-            return true;
-        }
-        return switch (recipe.evaluate().after()) {
-            case EVERY_STAGE -> true;
-            case NEVER -> false;
-            case END -> recipe.stages().stream().noneMatch(other -> other.from().equals(Optional.of(stage.id())));
-        };
-    }
-
-    private void measure(String id, Optional<Path> path, Map<String, Sheet> measured) throws IOException {
-        Optional<DataEntry> test = corpora.test();
-        if (path.isEmpty() || test.isEmpty() || recipe.evaluate().after() == When.NEVER && id.equals(Recipe.MODEL)) {
-            return;
-        }
-        Map<String, Path> references = references(id);
-        String key = sheetKey(id, references.keySet(), test.get());
-        Optional<Sheet> known = sheets.find(id, key);
-        if (known.isPresent()) {
-            measured.put(id, known.get());
-            return;
-        }
-        modelsMeasured++;
-        Sheet sheet;
-        try (Checkpoint checkpoint = Checkpoint.open(path.get())) {
-            Judge judge = new Judge(
-                    recipe.evaluate(),
-                    corpora.windows(test.get(), checkpoint.config(), checkpoint.requireTokenizer()),
-                    progress);
-            sheet = new Sheet(key, judge.judge(id, path.get(), new Judge.Comparisons(references, source(id))));
-        }
-        progress.end();
-        sheets.put(id, sheet);
-        measured.put(id, sheet);
-        sheet.scores().forEach(scores -> announcer.say("  " + summary(scores)));
-    }
-
-    private static String summary(Scores scores) {
-        StringBuilder text = new StringBuilder(
-                "%s, %s: %,d bytes".formatted(scores.id(), scores.runtime().title(), scores.bytes()));
-        if (scores.quality() != null) {
-            text.append(", perplexity %.4f".formatted(scores.quality().perplexity()));
-        }
-        scores.divergences()
-                .forEach((other, divergence) -> text.append(", KL %.4g from %s".formatted(divergence.mean(), other)));
-        return text.toString();
-    }
-
-    /** What {@code id} is compared with: the recipe's model, and what its gates name. */
-    private Map<String, Path> references(String id) {
-        TreeSet<String> names = new TreeSet<>();
-        String origin = recipe.baseline();
-        boolean compared = recipe.evaluate().metrics().contains(Metric.KL)
-                || recipe.evaluate().metrics().contains(Metric.TOP1);
-        if (compared && !id.equals(origin)) {
-            names.add(origin);
-        }
-        if (!id.equals(Recipe.MODEL)) {
-            for (Gate gate : recipe.stage(id).gates()) {
-                switch (gate.measure()) {
-                    case KL, KL_P99, TOP1 -> gate.against().ifPresent(names::add);
-                    case PERPLEXITY, PERPLEXITY_RATIO, BITS_PER_BYTE, SIZE, SIZE_RATIO, SPEED, SPEED_RATIO -> {}
-                }
-            }
-        }
-        Map<String, Path> references = new LinkedHashMap<>();
-        names.forEach(name -> references.put(name, location(name)));
-        return references;
-    }
-
-    /** What an export was made from. */
-    private Map<String, Path> source(String id) {
-        if (id.equals(Recipe.MODEL) || !(recipe.stage(id).work() instanceof Export)) {
-            return Map.of();
-        }
-        return recipe.stage(id).from().map(from -> Map.of(from, location(from))).orElse(Map.of());
-    }
-
-    private String sheetKey(String id, Iterable<String> references, DataEntry test) {
-        StringBuilder key = new StringBuilder(hash(id));
-        references.forEach(reference -> key.append(' ').append(hash(reference)));
-        return key.append(' ')
-                .append(corpora.fingerprint(test))
-                .append(' ')
-                .append(recipe.evaluate())
-                .toString();
-    }
-
     private String hash(String reference) {
         return reference.equals(Recipe.MODEL) ? modelHash : key(reference).hash();
-    }
-
-    private static Map<String, Scores> builtIn(Map<String, Sheet> measured) {
-        Map<String, Scores> scores = new LinkedHashMap<>();
-        measured.forEach((id, sheet) -> scores.put(id, sheet.builtIn()));
-        return scores;
     }
 }

@@ -1,5 +1,6 @@
 package dev.demitasse.recipes.run;
 
+import dev.demitasse.infer.evaluate.Divergence;
 import dev.demitasse.recipes.language.Export;
 import dev.demitasse.recipes.language.Gate;
 import dev.demitasse.recipes.language.Quantize;
@@ -7,10 +8,10 @@ import dev.demitasse.recipes.language.Recipe;
 import dev.demitasse.recipes.language.Stage;
 import dev.demitasse.recipes.report.Report;
 import dev.demitasse.recipes.report.ReportData;
+import dev.demitasse.recipes.report.ReportData.Difference;
 import dev.demitasse.recipes.report.ReportData.Kind;
 import dev.demitasse.recipes.report.ReportData.LossCurve;
 import dev.demitasse.recipes.report.ReportData.LossPoint;
-import dev.demitasse.recipes.report.ReportData.Machine;
 import dev.demitasse.recipes.report.ReportData.Model;
 import dev.demitasse.recipes.report.ReportData.Parity;
 import dev.demitasse.recipes.report.ReportData.Quality;
@@ -19,7 +20,6 @@ import dev.demitasse.recipes.report.ReportData.Sample;
 import dev.demitasse.recipes.report.ReportData.Samples;
 import dev.demitasse.recipes.report.ReportData.Speed;
 import dev.demitasse.recipes.report.ReportData.TensorError;
-import dev.demitasse.recipes.run.Scores.Divergences;
 import dev.demitasse.recipes.run.Scores.Sheet;
 import dev.demitasse.recipes.run.StageDetails.CurvePoint;
 import dev.demitasse.recipes.store.RunFolder;
@@ -83,8 +83,8 @@ final class ReportAssembly {
         return new ReportData(
                 recipe.name(),
                 ZonedDateTime.now(),
-                machine(),
-                protocol(),
+                HowMeasured.machine(),
+                new HowMeasured(recipe, label(recipe.baseline()), measured).protocol(),
                 models,
                 gates.stream().map(ReportAssembly::gate).toList(),
                 parities(),
@@ -138,23 +138,27 @@ final class ReportAssembly {
 
     private Quality quality(Scores scores) {
         Scores.@Nullable Figures figures = scores.quality();
-        if (figures == null) {
-            return Quality.NONE;
+        return figures == null
+                ? Quality.NONE
+                : new Quality(figures.perplexity(), figures.standardError(), figures.bitsPerByte(), difference(scores));
+    }
+
+    private Difference difference(Scores scores) {
+        @Nullable Divergence divergence = scores.divergences().get(recipe.baseline());
+        if (divergence == null) {
+            double ratio = perplexity(scores) / perplexity(measured.get(recipe.baseline()));
+            return Difference.ratio(ratio);
         }
-        @Nullable Sheet original = measured.get(recipe.baseline());
-        double ratio = Double.NaN;
-        if (original != null && original.builtIn().quality() != null) {
-            ratio = figures.perplexity() / original.builtIn().quality().perplexity();
-        }
-        @Nullable Divergences divergences = scores.divergences().get(recipe.baseline());
-        return new Quality(
-                figures.perplexity(),
-                figures.standardError(),
-                ratio,
-                figures.bitsPerByte(),
-                divergences == null ? Double.NaN : divergences.mean(),
-                divergences == null ? Double.NaN : divergences.percentile99(),
-                divergences == null ? Double.NaN : divergences.top1());
+        return new Difference(
+                divergence.perplexity().ratio().value(),
+                divergence.perplexity().ratio().standardError(),
+                divergence.kl().value(),
+                divergence.kl().standardError(),
+                divergence.klSpread().median(),
+                divergence.p99Kl(),
+                divergence.klSpread().largest(),
+                divergence.top1Agreement(),
+                divergence.rmsProbability().value());
     }
 
     private static ReportData.Gate gate(GateResult result) {
@@ -179,16 +183,18 @@ final class ReportAssembly {
                         scores.runtime().title(),
                         parity.maximumDifference(),
                         perplexity(measured.get(parity.source())),
-                        scores.quality() == null ? Double.NaN : scores.quality().perplexity()));
+                        perplexity(scores)));
             }
         }
         return parities;
     }
 
     private static double perplexity(@Nullable Sheet sheet) {
-        return sheet == null || sheet.builtIn().quality() == null
-                ? Double.NaN
-                : sheet.builtIn().quality().perplexity();
+        return sheet == null ? Double.NaN : perplexity(sheet.builtIn());
+    }
+
+    private static double perplexity(Scores scores) {
+        return scores.quality() == null ? Double.NaN : scores.quality().perplexity();
     }
 
     private List<LossCurve> curves() {
@@ -255,55 +261,5 @@ final class ReportAssembly {
             }
         }
         return stages;
-    }
-
-    private List<String> protocol() {
-        List<String> lines = new ArrayList<>();
-        recipe.data().test().ifPresent(test -> {
-            Sheet any = measured.values().stream().findFirst().orElse(null);
-            long tokens = any == null || any.builtIn().quality() == null
-                    ? 0
-                    : any.builtIn().quality().tokensScored();
-            lines.add(
-                    switch (recipe.evaluate().protocol()) {
-                        case DEFAULT ->
-                            "Perplexity over %,d tokens of held-out text in windows of %,d that do not overlap; every token but each window's first is scored."
-                                    .formatted(tokens, test.length());
-                        case LLAMACPP ->
-                            "Perplexity over %,d tokens of held-out text as llama-perplexity counts: the second half of windows of %,d."
-                                    .formatted(tokens, test.length());
-                    });
-        });
-        lines.add(
-                "KL is the mean divergence from %s, in nats per token; top-1 the share of tokens where both expect the same token most."
-                        .formatted(label(recipe.baseline())));
-        lines.add(
-                "Exported files were measured themselves, read back from disk; documents follow one another, each begun by the model's bos.");
-        lines.add("Speed is the best of some repetitions on this machine, and only to be compared within this table.");
-        return lines;
-    }
-
-    private static Machine machine() {
-        return new Machine(
-                cpu(),
-                Runtime.getRuntime().availableProcessors(),
-                System.getProperty("java.vm.name") + " " + System.getProperty("java.version"));
-    }
-
-    private static String cpu() {
-        java.nio.file.Path file = java.nio.file.Path.of("/proc/cpuinfo");
-        if (Files.isReadable(file)) {
-            try (var lines = Files.lines(file)) {
-                Optional<String> name = lines.filter(line -> line.startsWith("model name"))
-                        .map(line -> line.substring(line.indexOf(':') + 1).strip())
-                        .findFirst();
-                if (name.isPresent()) {
-                    return name.get();
-                }
-            } catch (IOException | java.io.UncheckedIOException e) {
-                return System.getProperty("os.arch", "unknown");
-            }
-        }
-        return System.getProperty("os.arch", "unknown");
     }
 }

@@ -1,5 +1,6 @@
 package dev.demitasse.recipes.run;
 
+import dev.demitasse.infer.evaluate.Divergence;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -25,7 +26,7 @@ public record Scores(
         long parameters,
         long bytes,
         @Nullable Figures quality,
-        Map<String, Divergences> divergences,
+        Map<String, Divergence> divergences,
         @Nullable Rates speed,
         @Nullable String sample,
         @Nullable Parity parity) {
@@ -55,15 +56,6 @@ public record Scores(
      * @param tokensScored how many tokens it was asked about
      */
     public record Figures(double perplexity, double standardError, double bitsPerByte, long tokensScored) {}
-
-    /**
-     * How far its expectations are from another model's, nats per token.
-     *
-     * @param mean Kullback–Leibler divergence from the other
-     * @param percentile99 99 of 100 tokens are below
-     * @param top1 share of tokens where both expect the same token most
-     */
-    public record Divergences(double mean, double percentile99, double top1) {}
 
     /**
      * How fast the built-in runtime runs it.

@@ -23,6 +23,7 @@ import java.util.stream.Stream;
  * stages/ID/         what stage ID made, and stage.json: what it came from
  * artifacts/         the files that export stages made
  * work/ID/           what a stage not yet done needs to go on
+ * references/        what models expect that others are compared with, to be measured against later
  * metrics.json       what was measured
  * events.jsonl       what happened
  * </pre>
@@ -119,6 +120,11 @@ public final class RunFolder implements AutoCloseable {
 
     public Path artifacts() {
         return path.resolve("artifacts");
+    }
+
+    /** Where the predictions are kept that models are compared with. */
+    public Path references() {
+        return path.resolve("references");
     }
 
     public Path metrics() {

@@ -2,6 +2,8 @@ package dev.demitasse.recipes.command;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.demitasse.model.reference.SharedData;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -9,6 +11,7 @@ import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Locale;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -108,6 +111,45 @@ class DemitasseTest {
         out.getBuffer().setLength(0);
         assertThat(run("generate", back)).isZero();
         assertThat(out.toString()).isEqualTo(Files.readString(model.resolve("expected_stdout.txt")));
+    }
+
+    /** The reference runs once; what was kept of it, whole or in part, tells the same of a model as it would itself. */
+    @Test
+    void comparesWithWhatWasKeptOfAReference() throws IOException {
+        Path model = SharedData.require("data/models/stories260K");
+        Path rounded = folder.resolve("rounded.gguf");
+        assertThat(run("convert", model, rounded, "--format", "q8_0")).isZero();
+        Object[] text = {"--stories", "3", "--length", "64", "--samples", "4"};
+        String live = evaluate(text, rounded, "--against", model);
+        assertThat(live).contains("Mean KLD", "99.0 % KLD", "RMS Δp", "Same top p", "PPL(Q)/PPL(base)");
+        Path file = folder.resolve("model.kept");
+        assertThat(evaluate(text, rounded, "--against", model, "--save-reference", file))
+                .isEqualTo(live);
+        assertThat(evaluate(text, rounded, "--reference", file)).isEqualTo(live);
+        Path own = folder.resolve("own.kept");
+        assertThat(evaluate(text, model, "--save-reference", own)).doesNotContain("KLD");
+        JsonNode figures = new ObjectMapper().readTree(evaluate(text, rounded, "--reference", own, "--json"));
+        double mean = figures.path("kl").path("value").asDouble(-1);
+        assertThat(figures.path("kl").path("percentiles").path("99.9").asDouble(-1))
+                .isGreaterThan(mean);
+        assertThat(live).contains(String.format(Locale.ROOT, "%.6f", mean));
+        assertThat(figures.path("perplexity_ratio").path("upper_95").asDouble(-1))
+                .isGreaterThan(figures.path("perplexity_ratio").path("value").asDouble(0));
+        assertThat(run("eval", rounded, "--stories", "4", "--length", "64", "--reference", own))
+                .isEqualTo(2);
+        assertThat(err.toString()).contains("another text");
+        assertThat(run("eval", rounded, "--stories", "3", "--reference", own, "--against", model))
+                .isEqualTo(2);
+        assertThat(run("eval", rounded, "--stories", "3", "--length", "64", "--reference", rounded))
+                .isEqualTo(3);
+    }
+
+    private String evaluate(Object[] text, Object... arguments) {
+        out.getBuffer().setLength(0);
+        Stream<Object> all = Stream.of(Stream.of((Object) "eval"), Arrays.stream(arguments), Arrays.stream(text))
+                .flatMap(each -> each);
+        assertThat(run(all.toArray())).as(err.toString()).isZero();
+        return out.toString();
     }
 
     /** As a shell's pattern names them: what holds no reference outputs is passed over, unless nothing is left. */

@@ -1,5 +1,6 @@
 package dev.demitasse.recipes.report;
 
+import dev.demitasse.recipes.report.ReportData.Difference;
 import dev.demitasse.recipes.report.ReportData.Gate;
 import dev.demitasse.recipes.report.ReportData.Kind;
 import dev.demitasse.recipes.report.ReportData.LossCurve;
@@ -102,15 +103,23 @@ final class Example {
         String ours = "built-in";
         return List.of(
                 model("model", "teacher", Kind.ORIGINAL, "bf16", 2_620_000, 5_242_000, "", ours)
-                        .with(new Quality(4.098, 0.041, 1, 0.4712, 0, 0, 1), new Speed(4120, 512)),
+                        .with(new Quality(4.098, 0.041, 0.4712, difference(1, 0, 0, 1)), new Speed(4120, 512)),
                 model("slim", "pruned", Kind.PRUNED, "bf16", 1_740_000, 3_480_000, "", ours)
-                        .with(new Quality(9.843, 0.13, 2.402, 0.7713, 0.9421, 5.31, 0.5512), new Speed(6010, 731)),
+                        .with(
+                                new Quality(9.843, 0.13, 0.7713, difference(2.402, 0.9421, 5.31, 0.5512)),
+                                new Speed(6010, 731)),
                 model("heal", "distilled", Kind.DISTILLED, "bf16", 1_740_000, 3_480_000, "", ours)
-                        .with(new Quality(4.389, 0.045, 1.071, 0.4942, 0.0812, 0.612, 0.8731), new Speed(6032, 735)),
+                        .with(
+                                new Quality(4.389, 0.045, 0.4942, difference(1.071, 0.0812, 0.612, 0.8731)),
+                                new Speed(6032, 735)),
                 model("q4", "GPTQ q4_0", Kind.QUANTIZED, "q4_0", 1_740_000, 1_010_000, "", ours)
-                        .with(new Quality(4.512, 0.046, 1.101, 0.5034, 0.0975, 0.71, 0.8514), new Speed(5900, 1302)),
+                        .with(
+                                new Quality(4.512, 0.046, 0.5034, difference(1.101, 0.0975, 0.71, 0.8514)),
+                                new Speed(5900, 1302)),
                 model("int8", "SmoothQuant int8", Kind.QUANTIZED, "int8", 1_740_000, 1_790_000, "", ours)
-                        .with(new Quality(4.431, 0.045, 1.0813, 0.4973, 0.0861, 0.64, 0.8688), new Speed(9100, 1110)),
+                        .with(
+                                new Quality(4.431, 0.045, 0.4973, difference(1.0813, 0.0861, 0.64, 0.8688)),
+                                new Speed(9100, 1110)),
                 model(
                                 "gguf",
                                 "q4_0 GGUF",
@@ -120,7 +129,9 @@ final class Example {
                                 1_020_000,
                                 "artifacts/gguf.gguf",
                                 ours)
-                        .with(new Quality(4.512, 0.046, 1.101, 0.5034, 0.0975, 0.71, 0.8514), new Speed(5890, 1298)),
+                        .with(
+                                new Quality(4.512, 0.046, 0.5034, difference(1.101, 0.0975, 0.71, 0.8514)),
+                                new Speed(5890, 1298)),
                 model(
                                 "onnx",
                                 "int8 ONNX",
@@ -131,12 +142,14 @@ final class Example {
                                 "artifacts/onnx.onnx",
                                 ours)
                         .with(
-                                new Quality(4.4312, 0.045, 1.0813, 0.4973, 3.21e-5, 2.2e-4, 0.8688),
+                                new Quality(4.4312, 0.045, 0.4973, difference(1.0813, 3.21e-5, 2.2e-4, 0.8688)),
                                 new Speed(9050, 1100)),
                 model("onnx", "int8 ONNX", Kind.EXPORTED, "int8 onnx", 1_740_000, 1_850_000, "", "ONNX Runtime")
-                        .with(
-                                new Quality(4.4389, 0.045, 1.0832, 0.4979, Double.NaN, Double.NaN, Double.NaN),
-                                Speed.NONE));
+                        .with(new Quality(4.4389, 0.045, 0.4979, Difference.ratio(1.0832)), Speed.NONE));
+    }
+
+    private static Difference difference(double ratio, double kl, double p99, double top1) {
+        return new Difference(ratio, 0.004 * (ratio - 1), kl, kl / 80, kl / 3, p99, 3 * p99, top1, (1 - top1) / 2);
     }
 
     /** A model without its measurements. */

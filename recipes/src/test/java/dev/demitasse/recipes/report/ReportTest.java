@@ -82,7 +82,7 @@ class ReportTest {
         Element row = (Element) ofClass(parse(HTML), "th", "model").getLast().getParentNode();
         NodeList cells = row.getElementsByTagName("td");
         assertThat(cells.item(6).getTextContent()).isEqualTo("–");
-        assertThat(cells.item(10).getTextContent()).isEqualTo("–");
+        assertThat(cells.item(12).getTextContent()).isEqualTo("–");
         assertThat(HTML).doesNotContain("NaN").doesNotContain("–×").doesNotContain("null");
         assertThat(MARKDOWN).doesNotContain("NaN").doesNotContain("null");
     }

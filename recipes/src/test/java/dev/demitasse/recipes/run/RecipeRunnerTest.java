@@ -18,6 +18,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.MethodOrderer;
 import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Test;
@@ -54,7 +55,8 @@ class RecipeRunnerTest {
                 quantize: {method: smoothquant, format: int8}
               - id: onnx
                 export: {format: onnx}
-                gate: {perplexity_ratio: {min: 0.99, max: 1.01, against: int8}}
+                gate: {perplexity_ratio: {min: 0.99, max: 1.01, against: int8},
+                  kl_median: {max: 0.05, against: int8}, top1: {min: 0.8, against: int8}}
             """;
 
     @TempDir
@@ -76,7 +78,7 @@ class RecipeRunnerTest {
         Outcome outcome = run();
 
         assertThat(outcome.stagesDone()).isEqualTo(7);
-        assertThat(outcome.gates()).hasSize(2).allMatch(GateResult::passed);
+        assertThat(outcome.gates()).hasSize(4).allMatch(GateResult::passed);
         JsonNode metrics =
                 new ObjectMapper().readTree(folder.resolve("run/metrics.json").toFile());
         assertThat(metrics.path("onnx").path("scores")).hasSize(2);
@@ -88,6 +90,24 @@ class RecipeRunnerTest {
         assertThat(perplexity(metrics, "heal", 0))
                 .as("distilling wins back some of what pruning lost")
                 .isLessThan(perplexity(metrics, "slim", 0));
+        JsonNode divergence =
+                metrics.path("q4").path("scores").path(0).path("divergences").path("made");
+        assertThat(divergence.path("klSpread").path("percentiles").path("50.0").asDouble(0))
+                .isPositive()
+                .isLessThan(divergence.path("kl").path("value").asDouble(0));
+        assertThat(divergence
+                        .path("perplexity")
+                        .path("ratio")
+                        .path("standardError")
+                        .asDouble(0))
+                .isPositive();
+        assertThat(metrics.path("onnx")
+                        .path("scores")
+                        .path(1)
+                        .path("divergences")
+                        .size())
+                .as("ONNX Runtime's, against int8 and the recipe's first model")
+                .isEqualTo(2);
         assertThat(folder.resolve("run/report.html")).isRegularFile();
         assertThat(folder.resolve("run/report.md")).content().contains("onnx", "gguf", "ONNX Runtime");
         assertThat(folder.resolve("run/events.jsonl")).content().contains("stage_committed");
@@ -104,6 +124,16 @@ class RecipeRunnerTest {
                             .data()
                             .mismatch(quantized.tensor(down).data()))
                     .isEqualTo(-1);
+        }
+    }
+
+    /** All others are compared with the first, onnx with int8 by two runtimes; no more has to be kept. */
+    @Test
+    @Order(3)
+    void whatSeveralAreComparedWithIsKept() throws IOException {
+        try (Stream<Path> kept = Files.list(folder.resolve("run/references"))) {
+            assertThat(kept.map(file -> file.getFileName().toString()))
+                    .containsExactlyInAnyOrder("made.kept", "int8.kept");
         }
     }
 
