@@ -36,6 +36,8 @@ public record Quantize(
     public enum Method {
         /** To nearest. */
         RTN,
+        /** To nearest, scales chosen by how much each input carries. */
+        IMPORTANCE,
         /** Column by column, later columns absorbing the error (arXiv:2210.17323). */
         GPTQ,
         /** To nearest, after activations' outliers moved into the weights (arXiv:2211.10438). */
@@ -46,7 +48,7 @@ public record Quantize(
             "method",
             Kind.choice(Method.class, "a method"),
             "rtn",
-            "to nearest; GPTQ; SmoothQuant (`int8` alone). The last two use data.calibration");
+            "to nearest; to nearest with scales by how much each input carries; GPTQ; SmoothQuant (`int8` alone). All but the first use data.calibration");
     private static final Key<TensorFormat> FORMAT = Key.required(
             "format",
             Kind.choice(formats(), "a format"),

@@ -209,6 +209,7 @@ final class StageExecution {
         return new QuantizeOptions(
                 switch (quantize.method()) {
                     case RTN -> QuantizeOptions.Method.RTN;
+                    case IMPORTANCE -> QuantizeOptions.Method.IMPORTANCE;
                     case GPTQ -> QuantizeOptions.Method.GPTQ;
                     case SMOOTHQUANT -> QuantizeOptions.Method.SMOOTHQUANT;
                 },
