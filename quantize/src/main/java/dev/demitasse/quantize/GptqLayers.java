@@ -56,6 +56,7 @@ final class GptqLayers implements LayerQuantizer {
     private final QuantizeOptions options;
     private final HiddenStates quantized;
     private final Optional<HiddenStates> exact;
+    private final Optional<TransformedLayers> transform;
 
     /**
      * @param embedding where the quantized model takes its embedding from
@@ -67,9 +68,11 @@ final class GptqLayers implements LayerQuantizer {
             FormatPlan plan,
             QuantizeOptions options,
             TokenWindows calibration,
+            Optional<TransformedLayers> transform,
             StateStore store)
             throws IOException {
         this.config = config;
+        this.transform = transform;
         this.source = source;
         this.plan = plan;
         this.options = options;
@@ -85,7 +88,10 @@ final class GptqLayers implements LayerQuantizer {
 
     @Override
     public List<HiddenStates> states() {
-        return Stream.concat(Stream.of(quantized), exact.stream()).toList();
+        return Stream.of(
+                        Stream.of(quantized), exact.stream(), transform.stream().map(TransformedLayers::states))
+                .flatMap(states -> states)
+                .toList();
     }
 
     /**
@@ -100,15 +106,22 @@ final class GptqLayers implements LayerQuantizer {
     /** A layer on its way. */
     private final class OneLayer {
         private final int layer;
-        private final ReplacedWeights weights = new ReplacedWeights(source);
-        private final LayerOutcome outcome = new LayerOutcome(config, source);
+        /** The layer's float weights, transformed if they are to be. */
+        private final WeightSource exactWeights;
+
+        private final ReplacedWeights weights;
+        private final LayerOutcome outcome;
         private final DecoderLayer exactLayer;
         private final LayerProgress progress;
 
         OneLayer(int layer, LayerProgress progress) {
             this.layer = layer;
             this.progress = progress;
-            this.exactLayer = DecoderLayer.load(config, source, layer);
+            this.exactWeights =
+                    transform.map(layers -> layers.layer(layer, progress)).orElse(source);
+            this.weights = new ReplacedWeights(exactWeights);
+            this.outcome = new LayerOutcome(config, exactWeights);
+            this.exactLayer = DecoderLayer.load(config, exactWeights, layer);
         }
 
         QuantizedLayer quantize() {
@@ -120,6 +133,11 @@ final class GptqLayers implements LayerQuantizer {
                 half(Half.FEED_FORWARD, keys(Role.GATE, Role.UP), TensorKey.weight(Role.DOWN, layer));
             } else {
                 experts();
+            }
+            for (TensorKey key : config.layerTensors(layer)) {
+                if (!LayerOutcome.quantizes(key)) {
+                    outcome.put(key, exactWeights.tensor(key));
+                }
             }
             return outcome.finish();
         }
@@ -182,7 +200,7 @@ final class GptqLayers implements LayerQuantizer {
 
         private void nearest(TensorKey key) {
             long start = System.nanoTime();
-            RoundedTensor rounded = RoundedTensor.nearest(source.tensor(key), plan.of(key));
+            RoundedTensor rounded = RoundedTensor.nearest(exactWeights.tensor(key), plan.of(key));
             take(key, rounded, Optional.empty(), start);
         }
 
@@ -244,7 +262,7 @@ final class GptqLayers implements LayerQuantizer {
             int width = config.columns(last);
             Hessian hessian = new Hessian(width);
             Optional<CrossMoment> missed = exact.map(states -> new CrossMoment(config.hiddenSize(), width));
-            Linear projection = Linear.load(config, source, last);
+            Linear projection = Linear.load(config, exactWeights, last);
             DecoderLayer current = current();
             int tokens = quantized.length();
             int count = tokens * config.hiddenSize();
@@ -284,7 +302,7 @@ final class GptqLayers implements LayerQuantizer {
                     compensates ? Optional.of(new Compensation(moments, grids)) : Optional.empty();
             for (TensorKey key : projections) {
                 long start = System.nanoTime();
-                Tensor original = source.tensor(key);
+                Tensor original = exactWeights.tensor(key);
                 Matrix weight = Matrix.of(original);
                 Matrix aim = compensation.map(chosen -> chosen.aim(weight)).orElse(weight);
                 Optional<RowScales> relative = RowScales.of(plan.of(key), aim);
@@ -303,7 +321,7 @@ final class GptqLayers implements LayerQuantizer {
 
         /** Round-to-nearest by the importance of columns, if that is the method. */
         private Optional<QuantizedMatrix> weighted(Matrix weight, Grid grid, SecondMoment moment) {
-            return options.method() == Method.IMPORTANCE
+            return options.method() == Method.IMPORTANCE || options.method() == Method.AWQ
                     ? Optional.of(RoundToNearest.quantize(weight, grid, moment.diagonal()))
                     : Optional.empty();
         }

@@ -2,29 +2,39 @@ package dev.demitasse.quantize;
 
 import dev.demitasse.infer.weights.WeightSource;
 import dev.demitasse.model.ModelConfig;
+import dev.demitasse.model.Tensor;
 import dev.demitasse.model.TensorKey;
 import java.util.List;
 import java.util.Optional;
 
-/** Rounds each weight to the nearest number; looks at no activations. */
+/** Rounds each weight to the nearest number, of layers as they are or transformed. */
 final class NearestLayers implements LayerQuantizer {
     private final ModelConfig config;
     private final WeightSource source;
     private final FormatPlan plan;
+    private final Optional<TransformedLayers> transform;
 
-    NearestLayers(ModelConfig config, WeightSource source, FormatPlan plan) {
+    NearestLayers(ModelConfig config, WeightSource source, FormatPlan plan, Optional<TransformedLayers> transform) {
         this.config = config;
         this.source = source;
         this.plan = plan;
+        this.transform = transform;
     }
 
     @Override
     public QuantizedLayer quantize(int layer, LayerProgress progress) {
-        LayerOutcome outcome = new LayerOutcome(config, source);
+        // Rounding the weights takes about as long as a few windows.
+        transform.ifPresent(layers -> progress.expect(1.2 * layers.states().count()));
+        WeightSource weights =
+                transform.map(layers -> layers.layer(layer, progress)).orElse(source);
+        LayerOutcome outcome = new LayerOutcome(config, weights);
         for (TensorKey key : config.layerTensors(layer)) {
+            long start = System.nanoTime();
+            Tensor tensor = weights.tensor(key);
             if (LayerOutcome.quantizes(key)) {
-                long start = System.nanoTime();
-                outcome.put(key, RoundedTensor.nearest(source.tensor(key), plan.of(key)), Optional.empty(), start);
+                outcome.put(key, RoundedTensor.nearest(tensor, plan.of(key)), Optional.empty(), start);
+            } else {
+                outcome.put(key, tensor);
             }
         }
         return outcome.finish();
@@ -32,6 +42,6 @@ final class NearestLayers implements LayerQuantizer {
 
     @Override
     public List<HiddenStates> states() {
-        return List.of();
+        return transform.stream().map(TransformedLayers::states).toList();
     }
 }

@@ -155,7 +155,8 @@ public final class Quantization {
     }
 
     private void checkSource() {
-        if (job.calibration().isEmpty() && options.method() != Method.RTN) {
+        boolean calibrates = options.method() != Method.RTN || options.transform() != Transform.NONE;
+        if (job.calibration().isEmpty() && calibrates) {
             throw new InvalidRequestException(
                     "quantize.method",
                     options.method().name().toLowerCase(Locale.ROOT) + " needs calibration text",
@@ -176,13 +177,14 @@ public final class Quantization {
         WeightSource weights = WeightSource.of(source);
         Optional<TokenWindows> calibration = job.calibration();
         if (calibration.isEmpty()) {
-            return new NearestLayers(config, weights, plan);
+            return new NearestLayers(config, weights, plan, Optional.empty());
         }
+        Optional<TransformedLayers> transform =
+                TransformedLayers.of(config, weights, plan, options, calibration.get(), store);
         return switch (options.method()) {
-            case RTN, IMPORTANCE, GPTQ ->
-                new GptqLayers(config, weights, embedding, plan, options, calibration.get(), store);
-            case SMOOTHQUANT ->
-                new SmoothQuantLayers(config, weights, plan, options.smoothing(), calibration.get(), store);
+            case SMOOTHQUANT -> new NearestLayers(config, weights, plan, transform);
+            case RTN, IMPORTANCE, AWQ, GPTQ ->
+                new GptqLayers(config, weights, embedding, plan, options, calibration.get(), transform, store);
         };
     }
 

@@ -6,6 +6,7 @@ import dev.demitasse.model.format.Q8_0;
 import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.format.TensorFormat;
 import java.util.Optional;
+import java.util.OptionalDouble;
 
 /**
  * How a checkpoint is quantized.
@@ -20,8 +21,9 @@ import java.util.Optional;
  * @param floatTarget α: how far GPTQ aims at what the module gives in the float model instead of what its own weights give
  *     on the quantized model's activations; 0 not at all, 1 wholly
  * @param refinements rounds of coordinate descent on scales and codes after GPTQ
- * @param smoothing α of SmoothQuant: 0 leaves all spread in the activations, 1 moves all of it into the weights. The
+ * @param smoothing α of SmoothQuant, searched for each input if empty: 0 leaves all spread in the activations, 1 moves all of it into the weights. The
  *     paper's 0.5 is for OPT; its authors use 0.8 to 0.85 for Llama, which here too halved the divergence
+ * @param transform of each layer before its weights are rounded; methods SMOOTHQUANT and AWQ imply their own
  */
 public record QuantizeOptions(
         Method method,
@@ -32,7 +34,8 @@ public record QuantizeOptions(
         boolean actOrder,
         double floatTarget,
         int refinements,
-        double smoothing) {
+        OptionalDouble smoothing,
+        Transform transform) {
 
     /** How codes are found. */
     public enum Method {
@@ -43,7 +46,9 @@ public record QuantizeOptions(
         /** Column by column, each error made up for by the columns still to come. */
         GPTQ,
         /** Spread of activations moved into weights first, then each weight to the nearest number. */
-        SMOOTHQUANT
+        SMOOTHQUANT,
+        /** Columns that carry much made larger first, then each weight to the nearest number as IMPORTANCE does. */
+        AWQ
     }
 
     public QuantizeOptions {
@@ -60,14 +65,30 @@ public record QuantizeOptions(
         require(damping >= 0 && damping <= 10, "quantize.damping", "is " + damping, "choose 0 to 10; 0.05 is usual");
         require(floatTarget >= 0 && floatTarget <= 1, "quantize.float_target", "is " + floatTarget, "choose 0 to 1");
         require(refinements >= 0, "quantize.refinements", "is " + refinements, "choose 0 or more; 2 is usual");
-        require(smoothing >= 0 && smoothing <= 1, "quantize.alpha", "is " + smoothing, "choose 0 to 1; 0.8 is usual");
+        double alpha = smoothing.orElse(0);
+        require(alpha >= 0 && alpha <= 1, "quantize.alpha", "is " + alpha, "choose 0 to 1, or auto; 0.8 is usual");
+        transform = switch (method) {
+            case SMOOTHQUANT -> Transform.SMOOTHQUANT;
+            case AWQ -> Transform.AWQ;
+            case RTN, IMPORTANCE, GPTQ -> transform;
+        };
         embedding.ifPresent(chosen -> requireTable("quantize.embedding", chosen));
         head.ifPresent(chosen -> requireTable("quantize.head", chosen));
     }
 
     /** The defaults for a method and a format: what measured best on small Llama models. */
     public static QuantizeOptions of(Method method, TensorFormat format) {
-        return new QuantizeOptions(method, format, Optional.empty(), Optional.empty(), 0.05, true, 0.75, 1, 0.8);
+        return new QuantizeOptions(
+                method,
+                format,
+                Optional.empty(),
+                Optional.empty(),
+                0.05,
+                true,
+                0.75,
+                2,
+                OptionalDouble.of(0.8),
+                Transform.NONE);
     }
 
     /**
@@ -82,34 +103,60 @@ public record QuantizeOptions(
 
     public QuantizeOptions withEmbedding(TensorFormat chosen) {
         return new QuantizeOptions(
-                method, format, Optional.of(chosen), head, damping, actOrder, floatTarget, refinements, smoothing);
+                method,
+                format,
+                Optional.of(chosen),
+                head,
+                damping,
+                actOrder,
+                floatTarget,
+                refinements,
+                smoothing,
+                transform);
     }
 
     public QuantizeOptions withHead(TensorFormat chosen) {
         return new QuantizeOptions(
-                method, format, embedding, Optional.of(chosen), damping, actOrder, floatTarget, refinements, smoothing);
+                method,
+                format,
+                embedding,
+                Optional.of(chosen),
+                damping,
+                actOrder,
+                floatTarget,
+                refinements,
+                smoothing,
+                transform);
     }
 
     public QuantizeOptions withDamping(double share) {
         return new QuantizeOptions(
-                method, format, embedding, head, share, actOrder, floatTarget, refinements, smoothing);
+                method, format, embedding, head, share, actOrder, floatTarget, refinements, smoothing, transform);
     }
 
     public QuantizeOptions withActOrder(boolean chosen) {
         return new QuantizeOptions(
-                method, format, embedding, head, damping, chosen, floatTarget, refinements, smoothing);
+                method, format, embedding, head, damping, chosen, floatTarget, refinements, smoothing, transform);
     }
 
     public QuantizeOptions withFloatTarget(double alpha) {
-        return new QuantizeOptions(method, format, embedding, head, damping, actOrder, alpha, refinements, smoothing);
+        return new QuantizeOptions(
+                method, format, embedding, head, damping, actOrder, alpha, refinements, smoothing, transform);
     }
 
     public QuantizeOptions withRefinements(int rounds) {
-        return new QuantizeOptions(method, format, embedding, head, damping, actOrder, floatTarget, rounds, smoothing);
+        return new QuantizeOptions(
+                method, format, embedding, head, damping, actOrder, floatTarget, rounds, smoothing, transform);
     }
 
-    public QuantizeOptions withSmoothing(double alpha) {
-        return new QuantizeOptions(method, format, embedding, head, damping, actOrder, floatTarget, refinements, alpha);
+    public QuantizeOptions withSmoothing(OptionalDouble alpha) {
+        return new QuantizeOptions(
+                method, format, embedding, head, damping, actOrder, floatTarget, refinements, alpha, transform);
+    }
+
+    public QuantizeOptions withTransform(Transform chosen) {
+        return new QuantizeOptions(
+                method, format, embedding, head, damping, actOrder, floatTarget, refinements, smoothing, chosen);
     }
 
     private static void requireTable(String option, TensorFormat chosen) {

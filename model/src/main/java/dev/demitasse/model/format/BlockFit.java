@@ -115,6 +115,22 @@ public final class BlockFit {
         round(values, at, into);
     }
 
+    /**
+     * As {@link #range}, for a scheme with a zero, but that the range is that of the elements alone; where it does not
+     * hold 0 the zero is the outermost level (AWQ's published code). Codes come from the scale before its rounding: clipped
+     * elements lie halfway between two of them.
+     */
+    public void span(double[] values, int at, BlockNumbers into) {
+        double low = Arrays.stream(values, at, at + scheme.size()).min().orElse(0);
+        double high = Arrays.stream(values, at, at + scheme.size()).max().orElse(0);
+        double scale = Math.max(1e-5, high - low) / ((double) levels.largest() - levels.smallest());
+        into.scale = storable(scale);
+        into.minimumCodes[0] = (byte) levels.nearest(levels.smallest() - Math.rint(low / scale));
+        for (int i = 0; i < scheme.size(); i++) {
+            into.codes[i] = (byte) levels.nearest(Math.rint(values[at + i] / scale) + into.minimumCodes[0]);
+        }
+    }
+
     private float storable(double scale) {
         return scheme.scaleFormat().round(scale);
     }

@@ -21,7 +21,9 @@ public record Grid(BlockScheme scheme, Fitting fitting) {
         /** By least weighted squared error: {@link BlockFit#search}. */
         SEARCH,
         /** By the range of the weights: {@link BlockFit#range}. */
-        RANGE;
+        RANGE,
+        /** By the range of the weights, whether it holds 0 or not: {@link BlockFit#span}. */
+        SPAN;
 
         /** Chooses the scales for {@code scheme.size()} values, and their codes. */
         public void fit(
@@ -29,6 +31,7 @@ public record Grid(BlockScheme scheme, Fitting fitting) {
             switch (this) {
                 case SEARCH -> fit.search(values, at, importance, importanceAt, into);
                 case RANGE -> fit.range(values, at, into);
+                case SPAN -> fit.span(values, at, into);
             }
         }
     }
@@ -60,6 +63,12 @@ public record Grid(BlockScheme scheme, Fitting fitting) {
                         floatScaled(groupSize, new Levels.Integers(-half, half - 1), new Offset.None()), Fitting.RANGE)
                 : new Grid(
                         floatScaled(groupSize, new Levels.Integers(0, 2 * half - 1), new Offset.Zero()), Fitting.RANGE);
+    }
+
+    /** The grid of AWQ's published code: float scales, the range [min w, max w], which need not hold 0. */
+    public static Grid spanning(int bits, int groupSize) {
+        return new Grid(
+                floatScaled(groupSize, new Levels.Integers(0, (1 << bits) - 1), new Offset.Zero()), Fitting.SPAN);
     }
 
     private static BlockScheme floatScaled(int size, Levels levels, Offset offset) {

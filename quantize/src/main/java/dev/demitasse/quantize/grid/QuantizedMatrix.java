@@ -7,6 +7,7 @@ import dev.demitasse.model.format.BlockScheme.Offset;
 import dev.demitasse.model.format.Levels;
 import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.format.TensorFormat;
+import dev.demitasse.quantize.matrix.Matrix;
 import java.util.Arrays;
 import java.util.stream.IntStream;
 
@@ -239,6 +240,17 @@ public final class QuantizedMatrix {
         for (int column = 0; column < columns; column++) {
             target[at + column] = value(row, column);
         }
+    }
+
+    /** What all codes stand for. */
+    public Matrix dequantized() {
+        float[] values = new float[codes.length];
+        IntStream.range(0, rows).parallel().forEach(row -> {
+            for (int column = 0; column < columns; column++) {
+                values[row * columns + column] = (float) value(row, column);
+            }
+        });
+        return new Matrix(rows, columns, values);
     }
 
     /**

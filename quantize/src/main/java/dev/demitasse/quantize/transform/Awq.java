@@ -56,8 +56,7 @@ public record Awq(Function<TensorKey, Optional<Grid>> grids) implements Factors 
         double least = Double.POSITIVE_INFINITY;
         for (int step = 0; step < STEPS; step++) {
             float[] factors = factors(means, step / (double) STEPS);
-            errors[step] = probe.error(
-                    spread.apply(factors), matrix -> rounded(matrix, grid), inputs -> inputs);
+            errors[step] = probe.error(spread.apply(factors), matrix -> rounded(matrix, grid), inputs -> inputs);
             if (errors[step] < least) {
                 least = errors[step];
                 best = factors;

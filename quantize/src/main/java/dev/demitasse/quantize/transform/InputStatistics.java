@@ -64,6 +64,20 @@ public final class InputStatistics implements ActivationListener {
             }
         }
 
+        /** What both were told of, as one; the sample of the one that saw more. */
+        Input merged(Input other) {
+            Input merged = new Input(width);
+            merged.tokens = tokens + other.tokens;
+            for (int channel = 0; channel < width; channel++) {
+                merged.largest[channel] = Math.max(largest[channel], other.largest[channel]);
+                merged.sums[channel] = sums[channel] + other.sums[channel];
+            }
+            Input larger = kept >= other.kept ? this : other;
+            merged.kept = larger.kept;
+            System.arraycopy(larger.sample, 0, merged.sample, 0, larger.kept * width);
+            return merged;
+        }
+
         /** The largest magnitude that each channel had, {@code [in]}. */
         public float[] largest() {
             return largest.clone();

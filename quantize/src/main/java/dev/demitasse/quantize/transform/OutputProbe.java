@@ -92,7 +92,8 @@ final class OutputProbe {
     /** {@code [rows, tokens]}. */
     private static Matrix product(Matrix weight, FloatPanels transposed) {
         int tile = 96;
-        Matrix result = new Matrix(weight.rows(), transposed.columns(), new float[weight.rows() * transposed.columns()]);
+        Matrix result =
+                new Matrix(weight.rows(), transposed.columns(), new float[weight.rows() * transposed.columns()]);
         IntStream.range(0, Math.ceilDiv(weight.rows(), tile)).parallel().forEach(part -> {
             int first = part * tile;
             int rows = Math.min(tile, weight.rows() - first);

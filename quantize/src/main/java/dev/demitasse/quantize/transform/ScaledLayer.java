@@ -1,4 +1,4 @@
-package dev.demitasse.quantize.smooth;
+package dev.demitasse.quantize.transform;
 
 import dev.demitasse.infer.weights.WeightSource;
 import dev.demitasse.model.Attention;
@@ -8,26 +8,30 @@ import dev.demitasse.model.Tensor;
 import dev.demitasse.model.TensorKey;
 import dev.demitasse.model.TensorKey.Part;
 import dev.demitasse.quantize.matrix.Matrix;
+import dev.demitasse.quantize.transform.Factors.Reader;
+import dev.demitasse.quantize.transform.Factors.ScaledInput;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.IntStream;
 
 /**
- * A decoder layer whose weights have taken up the spread of its activations, while it computes the same: what multiplies
- * the columns of a projection divides what feeds it.
+ * A decoder layer with factors moved from its activations into its weights, while it computes the same: what multiplies the
+ * columns of a projection divides what feeds it.
  *
  * <ul>
- *   <li>attention norm → q, k, v and feed-forward norm → gate, up (of every expert, and the router), as in the paper;
+ *   <li>attention norm → q, k, v and feed-forward norm → gate, up (of every expert, and the router), as in SmoothQuant;
  *   <li>v → attention output: attention mixes positions, never channels, so that v's rows can be divided. Query heads that
- *       share a key/value head share its factors, from the largest of their ranges;
+ *       share a key/value head share its factors;
  *   <li>up → down: the product with the activated gate is linear in up, so that up's rows can be divided.
  * </ul>
  *
- * The last two are not in the paper, which leaves these inputs as they are.
+ * The last two are not in SmoothQuant's paper, which leaves these inputs as they are; AWQ's code has them.
  */
-public final class SmoothedLayer {
+public final class ScaledLayer {
     /** Whose outputs each last projection of a feed-forward block reads. */
     private static final Map<Role, Role> UP_OF =
             Map.of(Role.DOWN, Role.UP, Role.EXPERT_DOWN, Role.EXPERT_UP, Role.SHARED_DOWN, Role.SHARED_UP);
@@ -35,35 +39,35 @@ public final class SmoothedLayer {
     private final ModelConfig config;
     private final WeightSource source;
     private final int layer;
-    private final double alpha;
+    private final Factors rule;
     private final Map<TensorKey, Matrix> weights = new HashMap<>();
 
-    private SmoothedLayer(ModelConfig config, WeightSource source, int layer, double alpha) {
+    private ScaledLayer(ModelConfig config, WeightSource source, int layer, Factors rule) {
         this.config = config;
         this.source = source;
         this.layer = layer;
-        this.alpha = alpha;
+        this.rule = rule;
     }
 
     /** The tensors of layer {@code layer} that change, in float32. */
-    public static Map<TensorKey, Tensor> smooth(
-            ModelConfig config, WeightSource source, int layer, ActivationRange range, double alpha) {
-        SmoothedLayer smoothed = new SmoothedLayer(config, source, layer, alpha);
-        smoothed.fromNorms(range);
+    public static Map<TensorKey, Tensor> scale(
+            ModelConfig config, WeightSource source, int layer, InputStatistics statistics, Factors rule) {
+        ScaledLayer scaled = new ScaledLayer(config, source, layer, rule);
+        scaled.fromNorms(statistics);
         TensorKey output = TensorKey.weight(Role.ATTENTION_OUTPUT, layer);
         if (config.attention(layer).clip().isEmpty()) {
-            range.of(output).ifPresent(smoothed::fromValue);
+            statistics.of(output).ifPresent(scaled::fromValue);
         }
         for (TensorKey down : config.layerTensors(layer)) {
             if (down.part() == Part.WEIGHT && UP_OF.containsKey(down.role())) {
-                range.of(down).ifPresent(seen -> smoothed.fromUp(down, seen));
+                statistics.of(down).ifPresent(seen -> scaled.fromUp(down, seen));
             }
         }
-        return smoothed.tensors();
+        return scaled.tensors();
     }
 
     /** The norms before the blocks, where there are any and no residual stream reads them too. */
-    private void fromNorms(ActivationRange range) {
+    private void fromNorms(InputStatistics statistics) {
         List<TensorKey> attention = readers(Role.QUERY, Role.KEY, Role.VALUE);
         List<TensorKey> feedForward = readers(
                 Role.GATE,
@@ -74,17 +78,15 @@ public final class SmoothedLayer {
                 Role.SHARED_ROUTER,
                 Role.SHARED_GATE,
                 Role.SHARED_UP);
-        float[] attentionInput = seen(range, attention);
-        float[] feedForwardInput = seen(range, feedForward);
         switch (config.residual()) {
             case PRE_NORM, SANDWICH_NORM, PARALLEL_TWO_NORMS -> {
-                fromNorm(Role.ATTENTION_NORM, attention, attentionInput);
-                fromNorm(Role.FEED_FORWARD_NORM, feedForward, feedForwardInput);
+                fromNorm(Role.ATTENTION_NORM, attention, statistics);
+                fromNorm(Role.FEED_FORWARD_NORM, feedForward, statistics);
             }
             case PARALLEL -> {
                 List<TensorKey> all = new ArrayList<>(attention);
                 all.addAll(feedForward);
-                fromNorm(Role.ATTENTION_NORM, all, attentionInput);
+                fromNorm(Role.ATTENTION_NORM, all, statistics);
             }
             case POST_NORM, OUTPUT_NORM -> {}
         }
@@ -96,31 +98,33 @@ public final class SmoothedLayer {
                 .toList();
     }
 
-    /** What the readers of one input have seen of it, all together. */
-    private float[] seen(ActivationRange range, List<TensorKey> readers) {
-        float[] largest = new float[config.hiddenSize()];
-        for (TensorKey reader : readers) {
-            range.of(reader).ifPresent(channels -> {
-                for (int i = 0; i < largest.length; i++) {
-                    largest[i] = Math.max(largest[i], channels[i]);
-                }
-            });
+    private void fromNorm(Role norm, List<TensorKey> readers, InputStatistics statistics) {
+        TensorKey key = TensorKey.weight(norm, layer);
+        // What all of them read is the input of any that was told of; of experts, of those that were sent most.
+        Optional<InputStatistics.Input> seen = readers.stream()
+                .flatMap(reader -> statistics.of(reader).stream())
+                .reduce(InputStatistics.Input::merged);
+        if (config.has(key) && seen.isPresent()) {
+            int width = config.hiddenSize();
+            float[] factors = rule.choose(input(readers, seen.get(), own(width), width));
+            divideNorm(key, factors);
+            readers.forEach(reader -> multiplyColumns(part(reader), factors));
         }
-        return largest;
     }
 
-    private void fromNorm(Role norm, List<TensorKey> readers, float[] range) {
-        TensorKey key = TensorKey.weight(norm, layer);
-        if (!config.has(key)) {
-            return;
-        }
-        float[] largest = new float[range.length];
-        readers.stream()
-                .filter(reader -> reader.role().projection())
-                .forEach(reader -> addColumnMaxima(part(reader), largest));
-        float[] factors = SmoothQuant.factors(range, largest, alpha);
-        divideNorm(key, factors);
-        readers.forEach(reader -> multiplyColumns(part(reader), factors));
+    private ScaledInput input(List<TensorKey> readers, InputStatistics.Input seen, int[] factorOfChannel, int count) {
+        return new ScaledInput(
+                readers.stream()
+                        .filter(reader -> reader.role().projection())
+                        .map(reader -> new Reader(reader, part(reader)))
+                        .toList(),
+                seen,
+                factorOfChannel,
+                count);
+    }
+
+    private static int[] own(int width) {
+        return IntStream.range(0, width).toArray();
     }
 
     private void divideNorm(TensorKey key, float[] factors) {
@@ -135,24 +139,16 @@ public final class SmoothedLayer {
         }
     }
 
-    private void fromValue(float[] range) {
+    private void fromValue(InputStatistics.Input seen) {
         Attention attention = config.attention(layer);
-        float[] columns = new float[range.length];
-        addColumnMaxima(weight(Role.ATTENTION_OUTPUT), columns);
-        float[] shared = new float[attention.keyValueWidth()];
-        float[] largest = new float[shared.length];
-        for (int channel = 0; channel < range.length; channel++) {
-            int row = valueRow(attention, channel);
-            shared[row] = Math.max(shared[row], range[channel]);
-            largest[row] = Math.max(largest[row], columns[channel]);
-        }
-        float[] factors = SmoothQuant.factors(shared, largest, alpha);
+        int channels = attention.heads() * attention.headDimension();
+        int[] rows = new int[channels];
+        Arrays.setAll(rows, channel -> valueRow(attention, channel));
+        TensorKey output = TensorKey.weight(Role.ATTENTION_OUTPUT, layer);
+        ScaledInput input = input(List.of(output), seen, rows, attention.keyValueWidth());
+        float[] factors = rule.choose(input);
         divideOutputs(TensorKey.weight(Role.VALUE, layer), factors);
-        float[] repeated = new float[range.length];
-        for (int channel = 0; channel < range.length; channel++) {
-            repeated[channel] = factors[valueRow(attention, channel)];
-        }
-        multiplyColumns(weight(Role.ATTENTION_OUTPUT), repeated);
+        multiplyColumns(part(output), input.spread(factors));
     }
 
     /** The row of v that feeds input channel {@code channel} of the attention output. */
@@ -161,18 +157,16 @@ public final class SmoothedLayer {
         return channel / dimension / attention.groupSize() * dimension + channel % dimension;
     }
 
-    private void fromUp(TensorKey down, float[] range) {
+    private void fromUp(TensorKey down, InputStatistics.Input seen) {
         TensorKey up = new TensorKey(
                 Optional.ofNullable(UP_OF.get(down.role())).orElseThrow(), Part.WEIGHT, layer, down.expert());
         boolean linear = up.role() != Role.UP || config.feedForward(layer).gated();
-        if (!linear) {
-            return;
+        if (linear) {
+            int width = config.columns(down);
+            float[] factors = rule.choose(input(List.of(down), seen, own(width), width));
+            divideOutputs(up, factors);
+            multiplyColumns(part(down), factors);
         }
-        float[] largest = new float[range.length];
-        addColumnMaxima(part(down), largest);
-        float[] factors = SmoothQuant.factors(range, largest, alpha);
-        divideOutputs(up, factors);
-        multiplyColumns(part(down), factors);
     }
 
     private void divideOutputs(TensorKey key, float[] factors) {
@@ -187,19 +181,8 @@ public final class SmoothedLayer {
         }
     }
 
-    private Matrix weight(Role role) {
-        return part(TensorKey.weight(role, layer));
-    }
-
     private Matrix part(TensorKey key) {
         return weights.computeIfAbsent(key, wanted -> Matrix.of(source.tensor(wanted)));
-    }
-
-    private static void addColumnMaxima(Matrix weight, float[] largest) {
-        for (int i = 0; i < weight.values().length; i++) {
-            int column = i % weight.columns();
-            largest[column] = Math.max(largest[column], Math.abs(weight.values()[i]));
-        }
     }
 
     private static void multiplyColumns(Matrix weight, float[] factors) {

@@ -10,6 +10,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.OptionalDouble;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 
@@ -51,6 +52,17 @@ record Kind<T>(String words, T placeholder, Function<Node, T> reader, Function<T
                 "a number from %s to %s".formatted(Numbers.plain(least), Numbers.plain(most)),
                 least,
                 value -> value >= least && value <= most);
+    }
+
+    /** A number, or {@code auto} for one to be found. */
+    static Kind<OptionalDouble> automatic(Kind<Double> number) {
+        return new Kind<>(
+                number.words + ", or `auto`",
+                OptionalDouble.empty(),
+                node -> text(node).equalsIgnoreCase("auto")
+                        ? OptionalDouble.empty()
+                        : OptionalDouble.of(number.reader.apply(node)),
+                value -> value.isPresent() ? number.writer.apply(value.getAsDouble()) : "auto");
     }
 
     /** A share that leaves something. */

@@ -5,6 +5,7 @@ import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.format.TensorFormat;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.TreeMap;
 
 /**
@@ -16,7 +17,8 @@ import java.util.TreeMap;
  * @param actOrder whether GPTQ takes the columns by the size of their activations
  * @param floatTarget how far GPTQ aims at the float model's outputs instead of its own weights' on quantized inputs
  * @param refinements rounds of coordinate descent after GPTQ
- * @param alpha how much of the activations' range SmoothQuant moves into the weights
+ * @param alpha how much of the activations' range SmoothQuant moves into the weights; empty to search it
+ * @param transform of the float weights before they are rounded
  * @param embedding format of the embedding; empty for 8 bits where it is the head too, else {@code format}
  * @param head format of a head that is not tied; empty for 8 bits
  */
@@ -27,7 +29,8 @@ public record Quantize(
         boolean actOrder,
         double floatTarget,
         int refinements,
-        double alpha,
+        OptionalDouble alpha,
+        Transform transform,
         Optional<TensorFormat> embedding,
         Optional<TensorFormat> head)
         implements Work {
@@ -41,14 +44,23 @@ public record Quantize(
         /** Column by column, later columns absorbing the error (arXiv:2210.17323). */
         GPTQ,
         /** To nearest, after activations' outliers moved into the weights (arXiv:2211.10438). */
-        SMOOTHQUANT
+        SMOOTHQUANT,
+        /** To nearest, after columns that carry much were made larger (arXiv:2306.00978). */
+        AWQ
+    }
+
+    /** What is done to a layer, its function unchanged, before it is rounded. */
+    public enum Transform {
+        NONE,
+        SMOOTHQUANT,
+        AWQ
     }
 
     private static final Key<Method> METHOD = Key.of(
             "method",
             Kind.choice(Method.class, "a method"),
             "rtn",
-            "to nearest; to nearest with scales by how much each input carries; GPTQ; SmoothQuant (`int8` alone). All but the first use data.calibration");
+            "to nearest; to nearest with scales by how much each input carries; GPTQ; SmoothQuant (`int8` alone); AWQ. All but the first use data.calibration");
     private static final Key<TensorFormat> FORMAT = Key.required(
             "format",
             Kind.choice(formats(), "a format"),
@@ -63,12 +75,17 @@ public record Quantize(
             "0.75",
             "GPTQ: how far it aims at the float model's outputs; 0 aims at its own weights' on the quantized model's inputs");
     private static final Key<Integer> REFINEMENTS = Key.of(
-            "refinements", Kind.integer(0), "1", "GPTQ: rounds of coordinate descent on scales and codes after it");
-    private static final Key<Double> ALPHA = Key.of(
+            "refinements", Kind.integer(0), "2", "GPTQ: rounds of coordinate descent on scales and codes after it");
+    private static final Key<OptionalDouble> ALPHA = Key.of(
             "alpha",
-            Kind.within(0, 1),
+            Kind.automatic(Kind.within(0, 1)),
             "0.8",
-            "SmoothQuant: how much of the activations' range moves into the weights");
+            "SmoothQuant: how much of the activations' range moves into the weights; `auto` searches it for each input");
+    private static final Key<Transform> TRANSFORM = Key.of(
+            "transform",
+            Kind.choice(Transform.class, "a transform"),
+            "none",
+            "what is done to the float weights first, their function unchanged; goes with every method");
     private static final Key<TensorFormat> EMBEDDING = Key.optional(
             "embedding",
             Kind.choice(tableFormats(), "a format"),
@@ -86,6 +103,7 @@ public record Quantize(
             FLOAT_TARGET,
             REFINEMENTS,
             ALPHA,
+            TRANSFORM,
             EMBEDDING,
             HEAD);
 
@@ -114,6 +132,7 @@ public record Quantize(
                 fields.get(FLOAT_TARGET),
                 fields.get(REFINEMENTS),
                 fields.get(ALPHA),
+                fields.get(TRANSFORM),
                 fields.find(EMBEDDING),
                 fields.find(HEAD));
         boolean smooth = quantize.method == Method.SMOOTHQUANT;
@@ -121,6 +140,11 @@ public record Quantize(
             fields.wrong(FORMAT, "smoothquant is for int8; for block formats use gptq or rtn");
         }
         return quantize;
+    }
+
+    /** Whether it looks at activations. */
+    public boolean calibrates() {
+        return method != Method.RTN || transform != Transform.NONE;
     }
 
     @Override

@@ -142,7 +142,7 @@ final class RecipeReader {
                     }
                 }
                 case Quantize quantize -> {
-                    if (quantize.method() != Quantize.Method.RTN) {
+                    if (quantize.calibrates()) {
                         need(data.calibration().isPresent(), "calibration", stage);
                     }
                 }

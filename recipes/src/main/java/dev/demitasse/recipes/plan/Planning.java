@@ -117,7 +117,7 @@ final class Planning {
     private void quantize(Stage stage, Quantize work) {
         Layout source = input(stage);
         checkFloat(source, "quantize");
-        boolean calibrates = work.method() != Quantize.Method.RTN;
+        boolean calibrates = work.calibrates();
         add(
                 stage,
                 source.quantized(work),

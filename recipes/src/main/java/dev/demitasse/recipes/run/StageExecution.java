@@ -23,6 +23,7 @@ import dev.demitasse.quantize.Quantization;
 import dev.demitasse.quantize.QuantizationJob;
 import dev.demitasse.quantize.QuantizationReport;
 import dev.demitasse.quantize.QuantizeOptions;
+import dev.demitasse.quantize.Transform;
 import dev.demitasse.recipes.language.DataEntry;
 import dev.demitasse.recipes.language.Distill;
 import dev.demitasse.recipes.language.Export;
@@ -190,7 +191,7 @@ final class StageExecution {
     private StageDetails quantize(Quantize quantize, Places places) throws IOException {
         try (Checkpoint source = Checkpoint.open(places.source())) {
             Optional<TokenWindows> calibration =
-                    quantize.method() == Quantize.Method.RTN ? Optional.empty() : Optional.of(calibration(source));
+                    quantize.calibrates() ? Optional.of(calibration(source)) : Optional.empty();
             QuantizationReport report = Quantization.run(
                     QuantizationJob.of(source, options(quantize), calibration, places.output)
                             .withWork(places.work),
@@ -212,6 +213,7 @@ final class StageExecution {
                     case IMPORTANCE -> QuantizeOptions.Method.IMPORTANCE;
                     case GPTQ -> QuantizeOptions.Method.GPTQ;
                     case SMOOTHQUANT -> QuantizeOptions.Method.SMOOTHQUANT;
+                    case AWQ -> QuantizeOptions.Method.AWQ;
                 },
                 quantize.format(),
                 quantize.embedding(),
@@ -220,7 +222,12 @@ final class StageExecution {
                 quantize.actOrder(),
                 quantize.floatTarget(),
                 quantize.refinements(),
-                quantize.alpha());
+                quantize.alpha(),
+                switch (quantize.transform()) {
+                    case NONE -> Transform.NONE;
+                    case SMOOTHQUANT -> Transform.SMOOTHQUANT;
+                    case AWQ -> Transform.AWQ;
+                });
     }
 
     private TokenWindows calibration(Checkpoint source) {

@@ -60,7 +60,7 @@ public final class StageKeys {
                 }
             }
             case Quantize quantize -> {
-                if (quantize.method() != Quantize.Method.RTN) {
+                if (quantize.calibrates()) {
                     text(inputs, "data.calibration", data.calibration());
                 }
             }

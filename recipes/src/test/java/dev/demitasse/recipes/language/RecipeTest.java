@@ -180,6 +180,7 @@ class RecipeTest {
                         usual.floatTarget(),
                         usual.refinements(),
                         usual.smoothing(),
+                        Quantize.Transform.NONE,
                         usual.embedding(),
                         usual.head()));
     }

@@ -1,11 +1,10 @@
-package dev.demitasse.quantize.smooth;
+package dev.demitasse.quantize.transform;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import dev.demitasse.infer.ActivationListener;
 import dev.demitasse.infer.CpuModel;
 import dev.demitasse.infer.DecoderLayer;
 import dev.demitasse.infer.Embedding;
@@ -14,6 +13,7 @@ import dev.demitasse.model.Checkpoint;
 import dev.demitasse.model.ModelConfig;
 import dev.demitasse.model.Tensor;
 import dev.demitasse.model.TensorKey;
+import dev.demitasse.model.format.Q4_0;
 import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.reference.Golden;
 import dev.demitasse.model.reference.SharedData;
@@ -26,7 +26,9 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.OptionalDouble;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -72,16 +74,24 @@ class SmoothQuantTest {
         }
     }
 
-    /** A smoothed float model computes what the model does: with grouped heads, biases, tied head. */
+    /** A transformed float model computes what the model does: with grouped heads, biases, tied head, experts. */
     @ParameterizedTest
-    @ValueSource(strings = {"llama", "llama_tied", "llama_bias_headdim", "mistral_sliding"})
-    void smoothingLeavesTheLogitsAsTheyAre(String name) throws IOException {
+    @ValueSource(strings = {"llama", "llama_tied", "llama_bias_headdim", "mistral_sliding", "mixtral", "gemma2"})
+    void transformsLeaveTheLogitsAsTheyAre(String name) throws IOException {
+        Factors awq = new Awq(key -> Grid.of(new Q4_0(), 32));
+        for (Factors rule :
+                List.of(new SmoothQuant(OptionalDouble.of(0.5)), new SmoothQuant(OptionalDouble.empty()), awq)) {
+            transformLeavesTheLogitsAsTheyAre(name, rule);
+        }
+    }
+
+    private static void transformLeavesTheLogitsAsTheyAre(String name, Factors rule) throws IOException {
         Path folder = SharedData.require("golden/" + name);
         int[] ids = Golden.read(folder).sequences().getFirst().inputIds();
         try (Checkpoint checkpoint = Checkpoint.open(folder)) {
             ModelConfig config = checkpoint.config();
             WeightSource source = WeightSource.of(checkpoint);
-            Map<TensorKey, Tensor> smoothed = smoothAll(config, source, ids);
+            Map<TensorKey, Tensor> smoothed = smoothAll(config, source, ids, rule);
             WeightSource overlay = new WeightSource() {
                 @Override
                 public Tensor tensor(TensorKey key) {
@@ -113,16 +123,15 @@ class SmoothQuantTest {
                 .containsExactly((float) Math.sqrt(1e-5f), (float) (2 / Math.sqrt(1e-5f)));
     }
 
-    private static Map<TensorKey, Tensor> smoothAll(ModelConfig config, WeightSource source, int[] ids) {
+    private static Map<TensorKey, Tensor> smoothAll(ModelConfig config, WeightSource source, int[] ids, Factors rule) {
         Map<TensorKey, Tensor> smoothed = new HashMap<>();
         float[] hidden = new float[ids.length * config.hiddenSize()];
         Embedding.lookup(config, source, ids, hidden);
         for (int layer = 0; layer < config.layers(); layer++) {
-            ActivationRange range = new ActivationRange();
-            ActivationListener listener = range;
+            InputStatistics statistics = new InputStatistics(ids.length, 16);
             DecoderLayer decoder = DecoderLayer.load(config, source, layer);
-            decoder.forward(hidden, ids.length, decoder.newCache(ids.length), listener);
-            smoothed.putAll(SmoothedLayer.smooth(config, source, layer, range, 0.5));
+            decoder.forward(hidden, ids.length, decoder.newCache(ids.length), statistics);
+            smoothed.putAll(ScaledLayer.scale(config, source, layer, statistics, rule));
         }
         return smoothed;
     }
