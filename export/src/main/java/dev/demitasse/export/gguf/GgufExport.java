@@ -1,7 +1,6 @@
 package dev.demitasse.export.gguf;
 
 import dev.demitasse.export.ExportReport;
-import dev.demitasse.export.gguf.GgufWriter.Slot;
 import dev.demitasse.export.weights.SourceTensor;
 import dev.demitasse.model.Checkpoint;
 import dev.demitasse.model.InvalidRequestException;
@@ -22,6 +21,8 @@ import dev.demitasse.model.format.TensorFormat;
 import dev.demitasse.model.gguf.GgmlType;
 import dev.demitasse.model.gguf.GgufCheckpoint;
 import dev.demitasse.model.gguf.GgufTokenizer;
+import dev.demitasse.model.gguf.GgufWriter;
+import dev.demitasse.model.gguf.GgufWriter.Slot;
 import dev.demitasse.model.progress.Progress;
 import dev.demitasse.model.tokenizer.Tokenizer;
 import java.io.IOException;

@@ -5,13 +5,16 @@ import dev.demitasse.model.MalformedModelException;
 import dev.demitasse.model.Tensor;
 import dev.demitasse.model.format.TensorFormat;
 import java.io.IOException;
+import java.io.InputStream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
@@ -107,6 +110,13 @@ public final class GgufFile implements AutoCloseable {
         } catch (Throwable e) {
             arena.close();
             throw e;
+        }
+    }
+
+    /** Whether {@code path}, a file, begins as GGUF files do. */
+    static boolean hasMagic(Path path) throws IOException {
+        try (InputStream in = Files.newInputStream(path)) {
+            return Arrays.equals(in.readNBytes(4), "GGUF".getBytes(StandardCharsets.US_ASCII));
         }
     }
 

@@ -1,9 +1,8 @@
-package dev.demitasse.export.gguf;
+package dev.demitasse.model.gguf;
 
 import dev.demitasse.model.Tensor;
 import dev.demitasse.model.files.AtomicFile;
 import dev.demitasse.model.format.TensorFormat;
-import dev.demitasse.model.gguf.GgmlType;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -22,8 +21,10 @@ import java.util.Map;
  * infos, then the tensors' bytes, each at a multiple of the alignment. Tensors may be written in any order, a row or more
  * at a time; the file appears by {@link #commit}.
  */
-final class GgufWriter implements AutoCloseable {
-    static final int ALIGNMENT = 32;
+public final class GgufWriter implements AutoCloseable {
+    /** Where tensors begin in a file that says nothing of it. */
+    public static final int ALIGNMENT = 32;
+
     private static final int VERSION = 3;
     private static final int UINT8 = 0;
     private static final int UINT32 = 4;
@@ -34,7 +35,7 @@ final class GgufWriter implements AutoCloseable {
     private static final int ARRAY = 9;
 
     /** What a tensor will be. */
-    record Slot(TensorFormat format, long[] shape) {
+    public record Slot(TensorFormat format, long[] shape) {
         long bytes() {
             return format.bytes(Tensor.elements(shape));
         }
@@ -54,7 +55,8 @@ final class GgufWriter implements AutoCloseable {
      *     Float or String
      * @param slots every tensor that will be written, in file order
      */
-    static GgufWriter create(Path path, Map<String, Object> metadata, Map<String, Slot> slots) throws IOException {
+    public static GgufWriter create(Path path, Map<String, Object> metadata, Map<String, Slot> slots)
+            throws IOException {
         GgufWriter writer = new GgufWriter(AtomicFile.create(path), new LinkedHashMap<>(slots));
         try {
             writer.writeHeader(metadata);
@@ -101,7 +103,7 @@ final class GgufWriter implements AutoCloseable {
     }
 
     /** Writes {@code bytes} of the tensor {@code name}, from its byte {@code at}. */
-    void write(String name, long at, MemorySegment bytes) throws IOException {
+    public void write(String name, long at, MemorySegment bytes) throws IOException {
         Slot slot = slots.get(name);
         Long offset = offsets.get(name);
         if (slot == null || offset == null || at + bytes.byteSize() > slot.bytes()) {
@@ -118,7 +120,8 @@ final class GgufWriter implements AutoCloseable {
         }
     }
 
-    void commit() throws IOException {
+    /** Makes the file appear; every tensor must have been written. */
+    public void commit() throws IOException {
         file.commit();
     }
 
