@@ -91,6 +91,24 @@ public final class CpuModel implements LanguageModel, Scorer {
         return head.logits(run(TokenInput.of(window), null), window.length);
     }
 
+    /**
+     * Logits {@code [tokens, vocabularySize]} of a whole text that has come through the layers before {@code layer}.
+     *
+     * @param stream is used up
+     */
+    public float[] logitsFrom(int layer, ResidualStream stream) {
+        for (int next = layer; next < layers.size(); next++) {
+            advance(next, stream, ActivationListener.NONE);
+        }
+        return head.logits(stream.hidden(), stream.tokens());
+    }
+
+    /** Puts the residual stream of a whole text through one layer. */
+    public void advance(int layer, ResidualStream stream, ActivationListener listener) {
+        DecoderLayer next = layers.get(layer);
+        next.forward(stream, next.newCache(stream.tokens()), listener);
+    }
+
     /** A forward pass over a text with what it computed on the way. */
     public Trace trace(int[] window) {
         return trace(TokenInput.of(window));

@@ -40,6 +40,7 @@ import picocli.CommandLine.Spec;
             RunCommand.class,
             PlanCommand.class,
             EvalCommand.class,
+            SensitivityCommand.class,
             GenerateCommand.class,
             VerifyCommand.class,
             InspectCommand.class,

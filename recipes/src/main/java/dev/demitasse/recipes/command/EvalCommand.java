@@ -1,9 +1,7 @@
 package dev.demitasse.recipes.command;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
-import dev.demitasse.datasets.TextSource;
 import dev.demitasse.datasets.TokenWindows;
-import dev.demitasse.datasets.WindowPacker;
 import dev.demitasse.infer.CpuModel;
 import dev.demitasse.infer.Scorer;
 import dev.demitasse.infer.evaluate.Evaluation;
@@ -24,7 +22,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -53,44 +50,17 @@ final class EvalCommand implements Callable<Integer> {
         LLAMACPP
     }
 
-    /** Where the text is. */
-    static final class Text {
-        @Option(names = "--text", paramLabel = "FILE", description = "A text file.")
-        private @Nullable Path file;
-
-        @Option(names = "--jsonl", paramLabel = "FILE", description = "A file with a JSON object a line; see --field.")
-        private @Nullable Path jsonLines;
-
-        @Option(names = "--stories", paramLabel = "N", description = "N stories that Demitasse makes up.")
-        private @Nullable Integer stories;
-    }
-
     @Spec
     private CommandSpec spec = CommandSpec.create();
 
     @Mixin
     private ModelArgument model = new ModelArgument();
 
-    @ArgGroup(multiplicity = "1")
-    private Text text = new Text();
-
-    @Option(
-            names = "--field",
-            defaultValue = "text",
-            description = "With --jsonl: the field that holds the text. Default: ${DEFAULT-VALUE}.")
-    private String field = "";
-
-    @Option(names = "--separator", description = "With --text: what stands between documents, such as <|endoftext|>.")
-    private @Nullable String separator;
-
-    @Option(names = "--length", defaultValue = "256", description = "Tokens in a window. Default: ${DEFAULT-VALUE}.")
-    private int length;
+    @Mixin
+    private TextArguments text = new TextArguments();
 
     @Option(names = "--samples", description = "How many windows, drawn by --seed; without it all.")
     private @Nullable Integer samples;
-
-    @Option(names = "--seed", defaultValue = "0", description = "Of --samples and --stories. Default: 0.")
-    private long seed;
 
     @Option(
             names = "--against",
@@ -142,10 +112,7 @@ final class EvalCommand implements Callable<Integer> {
         TokenWindows windows;
         Quality quality;
         try (Checkpoint checkpoint = Checkpoint.open(path)) {
-            windows = WindowPacker.pack(source(), checkpoint.requireTokenizer(), length, progress);
-            if (samples != null && samples < windows.count()) {
-                windows = windows.sample(samples, seed);
-            }
+            windows = text.windows(checkpoint.requireTokenizer(), Optional.ofNullable(samples), progress);
             try (Scorer scorer = scorer(path, checkpoint)) {
                 quality = evaluate(path, scorer, windows, progress);
             }
@@ -198,16 +165,6 @@ final class EvalCommand implements Callable<Integer> {
         Keeping keeping = Keeping.within(
                 wholeUpTo * 1_000_000, windows.tokens(), scorer.config().vocabularySize());
         return KeptReference.record(scorer, path.toString(), windows, protocol(), keeping, file, progress);
-    }
-
-    private TextSource source() {
-        if (text.file != null) {
-            return new TextSource.TextFile(text.file, Optional.ofNullable(separator));
-        }
-        if (text.jsonLines != null) {
-            return new TextSource.Jsonl(text.jsonLines, field);
-        }
-        return new TextSource.Stories(seed, text.stories == null ? 1 : text.stories);
     }
 
     private Scorer scorer(Path path, Checkpoint checkpoint) throws IOException {

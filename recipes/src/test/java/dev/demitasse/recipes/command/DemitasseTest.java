@@ -144,6 +144,34 @@ class DemitasseTest {
                 .isEqualTo(3);
     }
 
+    @Test
+    void tellsWhatRoundingEachPartCosts() throws IOException {
+        Path model = SharedData.require("data/models/stories260K");
+        Object[] asked = {"sensitivity", model, "--stories", "2", "--length", "32", "--samples", "2", "--by", "role"};
+        Object[] withFormats = Stream.concat(Stream.of(asked), Stream.of("--formats", "q4_0,q6_k,int8"))
+                .toArray();
+        assertThat(run(withFormats)).isZero();
+        assertThat(out.toString())
+                .contains("attention output", "everything", "the parts' sum", "nats per token")
+                .contains("q6_k: 36 of 36 tensors have rows that its blocks of 256 do not fill");
+        out.getBuffer().setLength(0);
+        assertThat(run(Stream.concat(Stream.of(withFormats), Stream.of("--measure", "output", "--json"))
+                        .toArray()))
+                .isZero();
+        JsonNode query =
+                new ObjectMapper().readTree(out.toString()).path("parts").path(1);
+        assertThat(query.path("role").asText()).isEqualTo("query");
+        assertThat(query.path("formats").path("q4_0").path("bits_per_weight").asDouble(0))
+                .isEqualTo(4.5);
+        assertThat(query.path("formats").path("q4_0").path("output_error").asDouble(0))
+                .isGreaterThan(
+                        query.path("formats").path("int8").path("output_error").asDouble(1));
+        assertThat(run(Stream.concat(Stream.of(asked), Stream.of("--formats", "q4_7"))
+                        .toArray()))
+                .isEqualTo(2);
+        assertThat(err.toString()).contains("q4_7");
+    }
+
     private String evaluate(Object[] text, Object... arguments) {
         out.getBuffer().setLength(0);
         Stream<Object> all = Stream.of(Stream.of((Object) "eval"), Arrays.stream(arguments), Arrays.stream(text))
