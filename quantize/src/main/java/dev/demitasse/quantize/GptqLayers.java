@@ -25,6 +25,7 @@ import dev.demitasse.quantize.matrix.FloatPanels;
 import dev.demitasse.quantize.matrix.Hessian;
 import dev.demitasse.quantize.matrix.Hessian.SecondMoment;
 import dev.demitasse.quantize.matrix.Matrix;
+import dev.demitasse.quantize.mix.TensorPlan;
 import java.io.IOException;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -52,7 +53,7 @@ final class GptqLayers implements LayerQuantizer {
 
     private final ModelConfig config;
     private final WeightSource source;
-    private final FormatPlan plan;
+    private final TensorPlan plan;
     private final QuantizeOptions options;
     private final HiddenStates quantized;
     private final Optional<HiddenStates> exact;
@@ -65,7 +66,7 @@ final class GptqLayers implements LayerQuantizer {
             ModelConfig config,
             WeightSource source,
             WeightSource embedding,
-            FormatPlan plan,
+            TensorPlan plan,
             QuantizeOptions options,
             TokenWindows calibration,
             Optional<TransformedLayers> transform,
@@ -135,7 +136,7 @@ final class GptqLayers implements LayerQuantizer {
                 experts();
             }
             for (TensorKey key : config.layerTensors(layer)) {
-                if (!LayerOutcome.quantizes(key)) {
+                if (!TensorPlan.quantizes(key)) {
                     outcome.put(key, exactWeights.tensor(key));
                 }
             }

@@ -25,11 +25,6 @@ final class LayerOutcome {
         this.original = original;
     }
 
-    /** Whether {@code key} is a matrix that is rounded, and not a norm, a bias or a small table. */
-    static boolean quantizes(TensorKey key) {
-        return key.part() == Part.WEIGHT && key.role().quantized();
-    }
-
     /** Takes up a finished matrix, begun at {@code start} of {@link System#nanoTime}. */
     void put(TensorKey key, RoundedTensor rounded, Optional<Double> outputError, long start) {
         tensors.put(key, rounded.weight());

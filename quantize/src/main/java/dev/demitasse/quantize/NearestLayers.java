@@ -4,6 +4,7 @@ import dev.demitasse.infer.weights.WeightSource;
 import dev.demitasse.model.ModelConfig;
 import dev.demitasse.model.Tensor;
 import dev.demitasse.model.TensorKey;
+import dev.demitasse.quantize.mix.TensorPlan;
 import java.util.List;
 import java.util.Optional;
 
@@ -11,10 +12,10 @@ import java.util.Optional;
 final class NearestLayers implements LayerQuantizer {
     private final ModelConfig config;
     private final WeightSource source;
-    private final FormatPlan plan;
+    private final TensorPlan plan;
     private final Optional<TransformedLayers> transform;
 
-    NearestLayers(ModelConfig config, WeightSource source, FormatPlan plan, Optional<TransformedLayers> transform) {
+    NearestLayers(ModelConfig config, WeightSource source, TensorPlan plan, Optional<TransformedLayers> transform) {
         this.config = config;
         this.source = source;
         this.plan = plan;
@@ -31,7 +32,7 @@ final class NearestLayers implements LayerQuantizer {
         for (TensorKey key : config.layerTensors(layer)) {
             long start = System.nanoTime();
             Tensor tensor = weights.tensor(key);
-            if (LayerOutcome.quantizes(key)) {
+            if (TensorPlan.quantizes(key)) {
                 outcome.put(key, RoundedTensor.nearest(tensor, plan.of(key)), Optional.empty(), start);
             } else {
                 outcome.put(key, tensor);

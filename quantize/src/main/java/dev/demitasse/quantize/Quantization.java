@@ -12,6 +12,7 @@ import dev.demitasse.model.progress.Progress;
 import dev.demitasse.model.safetensors.CheckpointWriter;
 import dev.demitasse.quantize.QuantizationReport.TensorReport;
 import dev.demitasse.quantize.QuantizeOptions.Method;
+import dev.demitasse.quantize.mix.TensorPlan;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
@@ -27,7 +28,7 @@ public final class Quantization {
     private final Checkpoint source;
     private final ModelConfig config;
     private final QuantizeOptions options;
-    private final FormatPlan plan;
+    private final TensorPlan plan;
     private final List<TensorReport> reports = new ArrayList<>();
 
     private Quantization(QuantizationJob job) {
@@ -35,7 +36,7 @@ public final class Quantization {
         this.source = job.source();
         this.config = source.config();
         this.options = job.options();
-        this.plan = new FormatPlan(config, options);
+        this.plan = options.plan(config);
     }
 
     /**
@@ -70,7 +71,7 @@ public final class Quantization {
     private QuantizationReport run(Progress progress) throws IOException {
         long start = System.nanoTime();
         checkSource();
-        progress.begin("quantizing to " + options.format().id(), config.layers(), "layers", LayerProgress.PARTS);
+        progress.begin("quantizing to " + options.mix().id(), config.layers(), "layers", LayerProgress.PARTS);
         Optional<Resumption> resumption = Optional.empty();
         if (job.work().isPresent()) {
             resumption = Optional.of(new Resumption(job.work().get(), JobFingerprint.of(job)));
@@ -86,7 +87,7 @@ public final class Quantization {
         progress.end();
         return new QuantizationReport(
                 options.method().name().toLowerCase(Locale.ROOT),
-                options.format().weightName(),
+                options.mix().id(),
                 job.calibration().map(TokenWindows::tokens).orElse(0L),
                 inModelOrder(),
                 plan.fallbacks(),
@@ -192,7 +193,7 @@ public final class Quantization {
     private List<QuantizedLayer> outside(ReplacedWeights quantized) {
         List<QuantizedLayer> rounded = new ArrayList<>();
         for (TensorKey key : config.tensors()) {
-            if (!key.role().perLayer() && LayerOutcome.quantizes(key)) {
+            if (!key.role().perLayer() && TensorPlan.quantizes(key)) {
                 LayerOutcome outcome = new LayerOutcome(config, WeightSource.of(source));
                 long start = System.nanoTime();
                 outcome.put(key, RoundedTensor.nearest(source.tensor(key), plan.of(key)), Optional.empty(), start);
@@ -209,7 +210,7 @@ public final class Quantization {
             writeAll(tensors, writer);
         }
         for (TensorKey key : config.tensors()) {
-            if (!key.role().perLayer() && !LayerOutcome.quantizes(key)) {
+            if (!key.role().perLayer() && !TensorPlan.quantizes(key)) {
                 writer.write(key, source.tensor(key));
             }
         }

@@ -1,10 +1,12 @@
 package dev.demitasse.quantize;
 
 import dev.demitasse.model.InvalidRequestException;
+import dev.demitasse.model.ModelConfig;
 import dev.demitasse.model.format.BlockFormat;
-import dev.demitasse.model.format.Q8_0;
 import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.format.TensorFormat;
+import dev.demitasse.quantize.mix.Mix;
+import dev.demitasse.quantize.mix.TensorPlan;
 import java.util.Optional;
 import java.util.OptionalDouble;
 
@@ -12,24 +14,21 @@ import java.util.OptionalDouble;
  * How a checkpoint is quantized.
  *
  * @param method how codes are found
- * @param format of the decoder layers' projections: q4_0, q8_0, or i8 for INT8 with one scale a row
- * @param embedding format of the embedding; absent: chosen by {@link FormatPlan}
- * @param head format of a head that is not tied; absent: chosen by {@link FormatPlan}
+ * @param mix which tensor gets which format
  * @param damping share of the mean diagonal that GPTQ adds to the second moment's; with a float target and fewer than 64
  *     calibration tokens for each column it is raised, up to 0.3
  * @param actOrder whether GPTQ visits blocks of columns by descending mean activation
  * @param floatTarget α: how far GPTQ aims at what the module gives in the float model instead of what its own weights give
  *     on the quantized model's activations; 0 not at all, 1 wholly
  * @param refinements rounds of coordinate descent on scales and codes after GPTQ
- * @param smoothing α of SmoothQuant, searched for each input if empty: 0 leaves all spread in the activations, 1 moves all of it into the weights. The
- *     paper's 0.5 is for OPT; its authors use 0.8 to 0.85 for Llama, which here too halved the divergence
+ * @param smoothing α of SmoothQuant, searched for each input if empty: 0 leaves all spread in the activations, 1 moves all
+ *     of it into the weights. The paper's 0.5 is for OPT; its authors use 0.8 to 0.85 for Llama, which here too halved the
+ *     divergence
  * @param transform of each layer before its weights are rounded; methods SMOOTHQUANT and AWQ imply their own
  */
 public record QuantizeOptions(
         Method method,
-        TensorFormat format,
-        Optional<TensorFormat> embedding,
-        Optional<TensorFormat> head,
+        Mix mix,
         double damping,
         boolean actOrder,
         double floatTarget,
@@ -52,15 +51,16 @@ public record QuantizeOptions(
     }
 
     public QuantizeOptions {
+        TensorFormat base = mix.base();
         require(
-                format instanceof BlockFormat || format.rowScaled(),
+                base instanceof BlockFormat || base.rowScaled(),
                 "quantize.format",
-                "is " + format.id(),
-                "choose q4_0, q8_0 or int8");
+                "is " + base.id(),
+                "choose " + String.join(", ", Mix.all().keySet()));
         require(
-                method != Method.SMOOTHQUANT || format == ScalarFormat.I8,
+                method != Method.SMOOTHQUANT || base == ScalarFormat.I8,
                 "quantize.format",
-                "is %s, SmoothQuant makes int8".formatted(format.id()),
+                "is %s, SmoothQuant makes int8".formatted(mix.id()),
                 "choose int8, or method gptq");
         require(damping >= 0 && damping <= 10, "quantize.damping", "is " + damping, "choose 0 to 10; 0.05 is usual");
         require(floatTarget >= 0 && floatTarget <= 1, "quantize.float_target", "is " + floatTarget, "choose 0 to 1");
@@ -72,23 +72,33 @@ public record QuantizeOptions(
             case AWQ -> Transform.AWQ;
             case RTN, IMPORTANCE, GPTQ -> transform;
         };
-        embedding.ifPresent(chosen -> requireTable("quantize.embedding", chosen));
-        head.ifPresent(chosen -> requireTable("quantize.head", chosen));
+        mix.embedding().ifPresent(chosen -> requireTable("quantize.embedding", chosen));
+        mix.head().ifPresent(chosen -> requireTable("quantize.head", chosen));
+        mix.exceptions().values().forEach(chosen -> requireTable("quantize.tensors", chosen));
     }
 
-    /** The defaults for a method and a format: what measured best on small Llama models. */
+    /** The defaults for a method and a mix: what measured best on small Llama models. */
+    public static QuantizeOptions of(Method method, Mix mix) {
+        return new QuantizeOptions(method, mix, 0.05, true, 0.75, 2, OptionalDouble.of(0.8), Transform.NONE);
+    }
+
+    /** All projections in one format. */
     public static QuantizeOptions of(Method method, TensorFormat format) {
-        return new QuantizeOptions(
-                method,
-                format,
-                Optional.empty(),
-                Optional.empty(),
-                0.05,
-                true,
-                0.75,
-                2,
-                OptionalDouble.of(0.8),
-                Transform.NONE);
+        return of(method, Mix.of(format));
+    }
+
+    /** What most projections get. */
+    public TensorFormat format() {
+        return mix.base();
+    }
+
+    /** Which tensor of a model gets which format. */
+    public TensorPlan plan(ModelConfig config) {
+        boolean calibrated = switch (method) {
+            case RTN, SMOOTHQUANT -> false;
+            case IMPORTANCE, GPTQ, AWQ -> true;
+        };
+        return mix.plan(config, calibrated);
     }
 
     /**
@@ -101,62 +111,40 @@ public record QuantizeOptions(
                 .findFirst();
     }
 
+    public QuantizeOptions withMix(Mix chosen) {
+        return new QuantizeOptions(method, chosen, damping, actOrder, floatTarget, refinements, smoothing, transform);
+    }
+
     public QuantizeOptions withEmbedding(TensorFormat chosen) {
-        return new QuantizeOptions(
-                method,
-                format,
-                Optional.of(chosen),
-                head,
-                damping,
-                actOrder,
-                floatTarget,
-                refinements,
-                smoothing,
-                transform);
+        return withMix(mix.withEmbedding(chosen));
     }
 
     public QuantizeOptions withHead(TensorFormat chosen) {
-        return new QuantizeOptions(
-                method,
-                format,
-                embedding,
-                Optional.of(chosen),
-                damping,
-                actOrder,
-                floatTarget,
-                refinements,
-                smoothing,
-                transform);
+        return withMix(mix.withHead(chosen));
     }
 
     public QuantizeOptions withDamping(double share) {
-        return new QuantizeOptions(
-                method, format, embedding, head, share, actOrder, floatTarget, refinements, smoothing, transform);
+        return new QuantizeOptions(method, mix, share, actOrder, floatTarget, refinements, smoothing, transform);
     }
 
     public QuantizeOptions withActOrder(boolean chosen) {
-        return new QuantizeOptions(
-                method, format, embedding, head, damping, chosen, floatTarget, refinements, smoothing, transform);
+        return new QuantizeOptions(method, mix, damping, chosen, floatTarget, refinements, smoothing, transform);
     }
 
     public QuantizeOptions withFloatTarget(double alpha) {
-        return new QuantizeOptions(
-                method, format, embedding, head, damping, actOrder, alpha, refinements, smoothing, transform);
+        return new QuantizeOptions(method, mix, damping, actOrder, alpha, refinements, smoothing, transform);
     }
 
     public QuantizeOptions withRefinements(int rounds) {
-        return new QuantizeOptions(
-                method, format, embedding, head, damping, actOrder, floatTarget, rounds, smoothing, transform);
+        return new QuantizeOptions(method, mix, damping, actOrder, floatTarget, rounds, smoothing, transform);
     }
 
     public QuantizeOptions withSmoothing(OptionalDouble alpha) {
-        return new QuantizeOptions(
-                method, format, embedding, head, damping, actOrder, floatTarget, refinements, alpha, transform);
+        return new QuantizeOptions(method, mix, damping, actOrder, floatTarget, refinements, alpha, transform);
     }
 
     public QuantizeOptions withTransform(Transform chosen) {
-        return new QuantizeOptions(
-                method, format, embedding, head, damping, actOrder, floatTarget, refinements, smoothing, chosen);
+        return new QuantizeOptions(method, mix, damping, actOrder, floatTarget, refinements, smoothing, chosen);
     }
 
     private static void requireTable(String option, TensorFormat chosen) {
@@ -166,17 +154,12 @@ public record QuantizeOptions(
                 known && chosen != ScalarFormat.F64,
                 option,
                 "is " + chosen.id(),
-                "choose f32, f16, bf16, q8_0, q4_0 or int8");
+                "choose f32, f16, bf16 or a format of blocks");
     }
 
     private static void require(boolean holds, String option, String problem, String advice) {
         if (!holds) {
             throw new InvalidRequestException(option, problem, advice);
         }
-    }
-
-    /** What {@link #embedding} and {@link #head} are unless asked for otherwise: 8 bits, as a head sees every error. */
-    TensorFormat eightBits() {
-        return format == ScalarFormat.I8 ? ScalarFormat.I8 : new Q8_0();
     }
 }

@@ -4,6 +4,7 @@ import dev.demitasse.model.ModelConfig;
 import dev.demitasse.model.Role;
 import dev.demitasse.model.TensorKey;
 import dev.demitasse.quantize.SensitivityOptions.Grouping;
+import dev.demitasse.quantize.mix.TensorPlan;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -22,7 +23,7 @@ record TensorGroup(String name, List<TensorKey> keys) {
     static TensorGroup all(ModelConfig config) {
         return new TensorGroup(
                 "everything",
-                config.tensors().stream().filter(LayerOutcome::quantizes).toList());
+                config.tensors().stream().filter(TensorPlan::quantizes).toList());
     }
 
     static List<TensorGroup> of(ModelConfig config, Grouping grouping) {

@@ -6,6 +6,7 @@ import dev.demitasse.infer.ResidualStream;
 import dev.demitasse.infer.weights.WeightSource;
 import dev.demitasse.model.ModelConfig;
 import dev.demitasse.quantize.grid.Grid;
+import dev.demitasse.quantize.mix.TensorPlan;
 import dev.demitasse.quantize.transform.Awq;
 import dev.demitasse.quantize.transform.Factors;
 import dev.demitasse.quantize.transform.InputStatistics;
@@ -35,7 +36,7 @@ final class TransformedLayers {
     static Optional<TransformedLayers> of(
             ModelConfig config,
             WeightSource source,
-            FormatPlan plan,
+            TensorPlan plan,
             QuantizeOptions options,
             TokenWindows calibration,
             StateStore store)

@@ -88,7 +88,8 @@ class QuantizationTest {
                 assertThat(quantized.tensor(norm).toFloats())
                         .containsExactly(source.tensor(norm).toFloats());
             }
-            assertThat(report.fallbacks()).singleElement().asString().contains("down_proj", "172", "f16");
+            assertThat(report.fallbacks().getFirst()).contains("embed_tokens", "64", "q8_0 instead of q6_k");
+            assertThat(report.fallbacks().getLast()).contains("down_proj", "172", "f16 instead of q4_0", "5 tensors");
             assertThat(report.tensors()).hasSize(1 + 7 * 5);
             assertThat(report.tensors().getFirst().name()).isEqualTo("model.embed_tokens.weight");
             assertThat(report.tensors())

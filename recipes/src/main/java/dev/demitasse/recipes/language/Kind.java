@@ -161,6 +161,33 @@ record Kind<T>(String words, T placeholder, Function<Node, T> reader, Function<T
                 values -> values.stream().map(writer).toList());
     }
 
+    /** The same, told of in other words. */
+    Kind<T> told(String otherWords) {
+        return new Kind<>(otherWords, placeholder, reader, writer);
+    }
+
+    /** A mapping of names to values of this kind. */
+    Kind<Map<String, T>> byName(String names) {
+        return new Kind<>(
+                "a mapping of " + names + " to " + words,
+                Map.of(),
+                node -> switch (node) {
+                    case Node.Mapping mapping -> {
+                        Map<String, T> values = new LinkedHashMap<>();
+                        mapping.entries().forEach((name, entry) -> values.put(name, reader.apply(entry.value())));
+                        yield values;
+                    }
+                    case Nothing nothing -> Map.of();
+                    case Text text -> throw new BadValue("must be a mapping, is " + node.words());
+                    case Sequence sequence -> throw new BadValue("must be a mapping, is " + node.words());
+                },
+                values -> {
+                    Map<String, Object> written = new LinkedHashMap<>();
+                    values.forEach((name, value) -> written.put(name, writer.apply(value)));
+                    return written;
+                });
+    }
+
     /** The word that stands for a constant in recipes. */
     static String word(Enum<?> value) {
         return value.name().toLowerCase(Locale.ROOT);

@@ -3,8 +3,8 @@ package dev.demitasse.recipes.language;
 import dev.demitasse.model.format.BlockFormat;
 import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.format.TensorFormat;
+import dev.demitasse.quantize.mix.Mix;
 import java.util.Map;
-import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.TreeMap;
 
@@ -12,27 +12,23 @@ import java.util.TreeMap;
  * Rounds weights to few bits.
  *
  * @param method how the rounding is chosen
- * @param format a block format, or {@link ScalarFormat#I8} for INT8 with a scale per output row
+ * @param mix which tensor gets which format
  * @param damping added to the diagonal of GPTQ's Hessian, as a share of its mean
  * @param actOrder whether GPTQ takes the columns by the size of their activations
  * @param floatTarget how far GPTQ aims at the float model's outputs instead of its own weights' on quantized inputs
  * @param refinements rounds of coordinate descent after GPTQ
  * @param alpha how much of the activations' range SmoothQuant moves into the weights; empty to search it
  * @param transform of the float weights before they are rounded
- * @param embedding format of the embedding; empty for 8 bits where it is the head too, else {@code format}
- * @param head format of a head that is not tied; empty for 8 bits
  */
 public record Quantize(
         Method method,
-        TensorFormat format,
+        Mix mix,
         double damping,
         boolean actOrder,
         double floatTarget,
         int refinements,
         OptionalDouble alpha,
-        Transform transform,
-        Optional<TensorFormat> embedding,
-        Optional<TensorFormat> head)
+        Transform transform)
         implements Work {
 
     /** How the rounding is chosen. */
@@ -61,10 +57,15 @@ public record Quantize(
             Kind.choice(Method.class, "a method"),
             "rtn",
             "to nearest; to nearest with scales by how much each input carries; GPTQ; SmoothQuant (`int8` alone); AWQ. All but the first use data.calibration");
-    private static final Key<TensorFormat> FORMAT = Key.required(
+    private static final Key<Mix> FORMAT = Key.required(
             "format",
-            Kind.choice(formats(), "a format"),
-            "what the projections are stored in; `int8` goes to ONNX, the others to GGUF");
+            Kind.choice(Mix.all(), "a format"),
+            "what weights are stored in. GGUF's types by llama-quantize's names and rules: `q4_k_m` mixes, and `q4_0` too"
+                    + " gives head and embedding another (docs/formats.md). The others are for ONNX and GPU runtimes");
+    private static final Key<Boolean> PURE =
+            Key.of("pure", Kind.FLAG, "false", "everything in the format's own type, head and embedding too");
+    private static final Kind<TensorFormat> SINGLE_FORMAT =
+            Kind.choice(tableFormats(), "a format").told("one type of `format`'s, or `f32`, `f16`, `bf16`");
     private static final Key<Double> DAMPING = Key.of(
             "damping", Kind.within(0, 10), "0.05", "GPTQ: added to the Hessian's diagonal, as a share of its mean");
     private static final Key<Boolean> ACT_ORDER =
@@ -86,12 +87,15 @@ public record Quantize(
             Kind.choice(Transform.class, "a transform"),
             "none",
             "what is done to the float weights first, their function unchanged; goes with every method");
-    private static final Key<TensorFormat> EMBEDDING = Key.optional(
-            "embedding",
-            Kind.choice(tableFormats(), "a format"),
-            "format of the embedding; without it 8 bits where it is the head too, else `format`");
+    private static final Key<TensorFormat> EMBEDDING =
+            Key.optional("embedding", SINGLE_FORMAT, "format of the embedding; without it what `format` makes of it");
     private static final Key<TensorFormat> HEAD = Key.optional(
-            "head", Kind.choice(tableFormats(), "a format"), "format of a head that is not tied; without it 8 bits");
+            "head", SINGLE_FORMAT, "format of a head that is not tied; without it what `format` makes of it");
+    private static final Key<Map<String, TensorFormat>> TENSORS = Key.optional(
+            "tensors",
+            SINGLE_FORMAT.byName("a pattern of tensors' names"),
+            "exceptions: `{\"*.down\": q6_k, \"layers.0.*\": q8_0}`; names are our own (`layers.3.down`) or those of files, the"
+                    + " first pattern that fits counts");
 
     static final Section SECTION = new Section(
             "quantize",
@@ -105,38 +109,40 @@ public record Quantize(
             ALPHA,
             TRANSFORM,
             EMBEDDING,
-            HEAD);
-
-    private static Map<String, TensorFormat> formats() {
-        Map<String, TensorFormat> formats = new TreeMap<>();
-        TensorFormat.all().stream()
-                .filter(format -> format instanceof BlockFormat || format.rowScaled())
-                .forEach(format -> formats.put(format.weightName(), format));
-        return formats;
-    }
+            HEAD,
+            PURE,
+            TENSORS);
 
     private static Map<String, TensorFormat> tableFormats() {
-        Map<String, TensorFormat> formats = formats();
-        for (ScalarFormat format : new ScalarFormat[] {ScalarFormat.F32, ScalarFormat.F16, ScalarFormat.BF16}) {
-            formats.put(format.id(), format);
+        Map<String, TensorFormat> formats = new TreeMap<>();
+        for (TensorFormat format : TensorFormat.all()) {
+            boolean floats = format == ScalarFormat.F32 || format == ScalarFormat.F16 || format == ScalarFormat.BF16;
+            if (floats || format instanceof BlockFormat || format.rowScaled()) {
+                formats.put(format.weightName(), format);
+            }
         }
         return formats;
     }
 
     static Quantize read(Fields fields) {
+        Mix mix = fields.get(FORMAT);
+        if (fields.get(PURE)) {
+            mix = mix.pure();
+        }
+        mix = fields.find(EMBEDDING).map(mix::withEmbedding).orElse(mix);
+        mix = fields.find(HEAD).map(mix::withHead).orElse(mix);
+        mix = mix.withExceptions(fields.find(TENSORS).orElse(Map.of()));
         Quantize quantize = new Quantize(
                 fields.get(METHOD),
-                fields.get(FORMAT),
+                mix,
                 fields.get(DAMPING),
                 fields.get(ACT_ORDER),
                 fields.get(FLOAT_TARGET),
                 fields.get(REFINEMENTS),
                 fields.get(ALPHA),
-                fields.get(TRANSFORM),
-                fields.find(EMBEDDING),
-                fields.find(HEAD));
+                fields.get(TRANSFORM));
         boolean smooth = quantize.method == Method.SMOOTHQUANT;
-        if (smooth && fields.find(FORMAT).isPresent() && quantize.format != ScalarFormat.I8) {
+        if (smooth && fields.find(FORMAT).isPresent() && mix.base() != ScalarFormat.I8) {
             fields.wrong(FORMAT, "smoothquant is for int8; for block formats use gptq or rtn");
         }
         return quantize;

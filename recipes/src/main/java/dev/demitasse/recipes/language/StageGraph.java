@@ -213,7 +213,7 @@ final class StageGraph {
             case Pretrain pretrain -> Form.FLOAT;
             case Prune prune -> from.map(forms::get).orElse(Form.UNKNOWN) == Form.FLOAT ? Form.FLOAT : Form.UNKNOWN;
             case Distill distill -> Form.FLOAT;
-            case Quantize quantize -> form(quantize.format());
+            case Quantize quantize -> form(quantize.mix().base());
             case Export export -> Form.FILE;
         };
     }

@@ -23,7 +23,7 @@ final class Descriptions {
             case Distill distill -> "distill from " + distill.teacher();
             case Quantize quantize ->
                 "quantize %s %s"
-                        .formatted(word(quantize.method()), quantize.format().weightName());
+                        .formatted(word(quantize.method()), quantize.mix().id());
             case Export export -> "export " + word(export.target()) + weights(export.weights());
         };
     }

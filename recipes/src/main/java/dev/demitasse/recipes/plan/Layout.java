@@ -6,11 +6,10 @@ import dev.demitasse.model.Tensor;
 import dev.demitasse.model.TensorKey;
 import dev.demitasse.model.TensorKey.Part;
 import dev.demitasse.model.format.BlockFormat;
-import dev.demitasse.model.format.Q8_0;
 import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.format.TensorFormat;
+import dev.demitasse.quantize.mix.TensorPlan;
 import dev.demitasse.recipes.language.Export;
-import dev.demitasse.recipes.language.Quantize;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
@@ -50,21 +49,10 @@ record Layout(ModelConfig config, Map<TensorKey, TensorFormat> formats) {
         return new Layout(smaller, kept);
     }
 
-    /**
-     * As {@link dev.demitasse.quantize} leaves it: projections in the format that was asked for, a table that is a head
-     * in 8 bits, norms and biases F32; F16 where rows are not whole blocks.
-     */
-    Layout quantized(Quantize work) {
-        TensorFormat eightBits = work.format() == ScalarFormat.I8 ? ScalarFormat.I8 : new Q8_0();
+    /** As {@link dev.demitasse.quantize} leaves it. */
+    Layout quantized(TensorPlan plan) {
         Map<TensorKey, TensorFormat> chosen = new LinkedHashMap<>();
-        for (TensorKey key : config.tensors()) {
-            TensorFormat wanted = switch (key.role()) {
-                case EMBEDDING -> work.embedding().orElse(config.tiedHead() ? eightBits : work.format());
-                case HEAD -> work.head().orElse(eightBits);
-                default -> key.role().projection() ? work.format() : ScalarFormat.F32;
-            };
-            chosen.put(key, matrix(key) ? fitting(key, wanted) : ScalarFormat.F32);
-        }
+        config.tensors().forEach(key -> chosen.put(key, plan.of(key)));
         return new Layout(config, chosen);
     }
 

@@ -2,10 +2,8 @@ package dev.demitasse.recipes.plan;
 
 import dev.demitasse.model.InvalidRequestException;
 import dev.demitasse.model.ModelConfig;
-import dev.demitasse.model.TensorKey;
-import dev.demitasse.model.TensorKey.Part;
-import dev.demitasse.model.format.TensorFormat;
 import dev.demitasse.prune.PruneSizes;
+import dev.demitasse.quantize.mix.TensorPlan;
 import dev.demitasse.recipes.language.Data;
 import dev.demitasse.recipes.language.DataEntry;
 import dev.demitasse.recipes.language.Distill;
@@ -23,6 +21,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
+import java.util.stream.Collectors;
 
 /** Follows a model through a recipe's stages. */
 final class Planning {
@@ -103,7 +102,8 @@ final class Planning {
                 stage,
                 result,
                 MemoryEstimate.training(result.config(), teacher, settings, length),
-                OptionalLong.of(settings.tokens(length))));
+                OptionalLong.of(settings.tokens(length)),
+                List.of()));
     }
 
     private void prune(Stage stage, Prune work) {
@@ -118,10 +118,12 @@ final class Planning {
         Layout source = input(stage);
         checkFloat(source, "quantize");
         boolean calibrates = work.calibrates();
+        TensorPlan plan = WorkOptions.of(work).plan(source.config());
         add(
                 stage,
-                source.quantized(work),
-                calibrates ? calibrating(source, work.method() == Quantize.Method.GPTQ) : MemoryEstimate.copying());
+                source.quantized(plan),
+                calibrates ? calibrating(source, work.method() == Quantize.Method.GPTQ) : MemoryEstimate.copying(),
+                notes(plan));
     }
 
     private long calibrating(Layout source, boolean secondMoments) {
@@ -156,11 +158,16 @@ final class Planning {
     }
 
     private void add(Stage stage, Layout result, long memory) {
-        layouts.put(stage.id(), result);
-        planned.add(planned(stage, result, memory, OptionalLong.empty()));
+        add(stage, result, memory, List.of());
     }
 
-    private static PlannedStage planned(Stage stage, Layout result, long memory, OptionalLong tokens) {
+    private void add(Stage stage, Layout result, long memory, List<String> notes) {
+        layouts.put(stage.id(), result);
+        planned.add(planned(stage, result, memory, OptionalLong.empty(), notes));
+    }
+
+    private static PlannedStage planned(
+            Stage stage, Layout result, long memory, OptionalLong tokens, List<String> notes) {
         return new PlannedStage(
                 stage,
                 Descriptions.of(stage.work()),
@@ -169,23 +176,20 @@ final class Planning {
                 result.bytes(),
                 memory,
                 tokens,
-                notes(stage, result));
+                notes);
     }
 
-    /** Which matrices do not get the format that was asked for. */
-    private static List<String> notes(Stage stage, Layout result) {
-        if (!(stage.work() instanceof Quantize quantize)) {
-            return List.of();
-        }
+    /** How many bits weights take, in which formats, and which matrices do not get the format that was asked for. */
+    private static List<String> notes(TensorPlan plan) {
+        Map<String, Long> weights = plan.weightsByFormat();
+        double all = weights.values().stream().mapToLong(Long::longValue).sum();
+        String shares = weights.entrySet().stream()
+                .sorted(Map.Entry.<String, Long>comparingByValue().reversed())
+                .map(entry -> "%s %.3g %%".formatted(entry.getKey(), 100 * entry.getValue() / all))
+                .collect(Collectors.joining(", "));
         List<String> notes = new ArrayList<>();
-        for (TensorKey key : result.config().layerTensors(0)) {
-            TensorFormat wanted = quantize.format();
-            boolean first = key.part() == Part.WEIGHT && key.role().projection() && key.expert() <= 0;
-            if (first && !wanted.equals(result.formats().get(key))) {
-                notes.add("%s has %,d columns, which are no whole blocks of %d: kept in f16"
-                        .formatted(result.config().name(key), result.config().columns(key), wanted.blockSize()));
-            }
-        }
+        notes.add("%.3f bits a weight: %s".formatted(plan.bitsPerWeight(), shares));
+        notes.addAll(plan.fallbacks());
         return notes;
     }
 }

@@ -13,9 +13,12 @@ import dev.demitasse.model.SpecialTokens;
 import dev.demitasse.prune.Importance;
 import dev.demitasse.prune.Keep;
 import dev.demitasse.prune.PruneOptions;
+import dev.demitasse.quantize.QuantizeOptions;
+import dev.demitasse.quantize.Transform;
 import dev.demitasse.recipes.language.Distill;
 import dev.demitasse.recipes.language.Pretrain;
 import dev.demitasse.recipes.language.Prune;
+import dev.demitasse.recipes.language.Quantize;
 import java.util.List;
 import java.util.OptionalInt;
 
@@ -44,6 +47,29 @@ public final class WorkOptions {
             case Prune.Keep.Share share -> share.share() == 1 ? Keep.all() : Keep.fraction(share.share());
             case Prune.Keep.Count count -> Keep.count(count.count());
         };
+    }
+
+    /** How to quantize. */
+    public static QuantizeOptions of(Quantize quantize) {
+        return new QuantizeOptions(
+                switch (quantize.method()) {
+                    case RTN -> QuantizeOptions.Method.RTN;
+                    case IMPORTANCE -> QuantizeOptions.Method.IMPORTANCE;
+                    case GPTQ -> QuantizeOptions.Method.GPTQ;
+                    case SMOOTHQUANT -> QuantizeOptions.Method.SMOOTHQUANT;
+                    case AWQ -> QuantizeOptions.Method.AWQ;
+                },
+                quantize.mix(),
+                quantize.damping(),
+                quantize.actOrder(),
+                quantize.floatTarget(),
+                quantize.refinements(),
+                quantize.alpha(),
+                switch (quantize.transform()) {
+                    case NONE -> Transform.NONE;
+                    case SMOOTHQUANT -> Transform.SMOOTHQUANT;
+                    case AWQ -> Transform.AWQ;
+                });
     }
 
     /**

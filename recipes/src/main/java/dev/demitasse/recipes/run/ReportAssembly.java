@@ -231,7 +231,7 @@ final class ReportAssembly {
                 quantizations.add(new Quantization(
                         stage.id(),
                         quantize.method().name().toLowerCase(Locale.ROOT) + ", "
-                                + quantize.format().weightName(),
+                                + quantize.mix().id(),
                         errors));
             }
         }

@@ -22,8 +22,6 @@ import dev.demitasse.prune.Pruning;
 import dev.demitasse.quantize.Quantization;
 import dev.demitasse.quantize.QuantizationJob;
 import dev.demitasse.quantize.QuantizationReport;
-import dev.demitasse.quantize.QuantizeOptions;
-import dev.demitasse.quantize.Transform;
 import dev.demitasse.recipes.language.DataEntry;
 import dev.demitasse.recipes.language.Distill;
 import dev.demitasse.recipes.language.Export;
@@ -193,7 +191,7 @@ final class StageExecution {
             Optional<TokenWindows> calibration =
                     quantize.calibrates() ? Optional.of(calibration(source)) : Optional.empty();
             QuantizationReport report = Quantization.run(
-                    QuantizationJob.of(source, options(quantize), calibration, places.output)
+                    QuantizationJob.of(source, WorkOptions.of(quantize), calibration, places.output)
                             .withWork(places.work),
                     progress);
             List<String> notes = new ArrayList<>(report.fallbacks());
@@ -204,30 +202,6 @@ final class StageExecution {
                     .toList();
             return new StageDetails(List.of(), errors, notes, 0);
         }
-    }
-
-    private static QuantizeOptions options(Quantize quantize) {
-        return new QuantizeOptions(
-                switch (quantize.method()) {
-                    case RTN -> QuantizeOptions.Method.RTN;
-                    case IMPORTANCE -> QuantizeOptions.Method.IMPORTANCE;
-                    case GPTQ -> QuantizeOptions.Method.GPTQ;
-                    case SMOOTHQUANT -> QuantizeOptions.Method.SMOOTHQUANT;
-                    case AWQ -> QuantizeOptions.Method.AWQ;
-                },
-                quantize.format(),
-                quantize.embedding(),
-                quantize.head(),
-                quantize.damping(),
-                quantize.actOrder(),
-                quantize.floatTarget(),
-                quantize.refinements(),
-                quantize.alpha(),
-                switch (quantize.transform()) {
-                    case NONE -> Transform.NONE;
-                    case SMOOTHQUANT -> Transform.SMOOTHQUANT;
-                    case AWQ -> Transform.AWQ;
-                });
     }
 
     private TokenWindows calibration(Checkpoint source) {

@@ -6,6 +6,8 @@ import dev.demitasse.model.InvalidRequestException;
 import dev.demitasse.model.format.Q4_0;
 import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.quantize.QuantizeOptions;
+import dev.demitasse.quantize.mix.Mix;
+import dev.demitasse.quantize.mix.Preset;
 import dev.demitasse.recipes.language.DataEntry.Portion;
 import dev.demitasse.recipes.language.DataEntry.Source;
 import dev.demitasse.recipes.language.Prune.Keep;
@@ -110,8 +112,8 @@ class RecipeTest {
                         OptionalDouble.empty(),
                         OptionalDouble.of(1.1),
                         Optional.of("model")));
-        assertThat(((Quantize) recipe.stage("q4").work()).format()).isEqualTo(new Q4_0());
-        assertThat(((Quantize) recipe.stage("int8").work()).format()).isEqualTo(ScalarFormat.I8);
+        assertThat(((Quantize) recipe.stage("q4").work()).mix()).isEqualTo(Mix.of(Preset.Q4_0));
+        assertThat(((Quantize) recipe.stage("int8").work()).mix()).isEqualTo(Mix.of(ScalarFormat.I8));
     }
 
     /** The three mistakes of the style guide's sample, with the formats of today. */
@@ -174,14 +176,12 @@ class RecipeTest {
         assertThat(written)
                 .isEqualTo(new Quantize(
                         Quantize.Method.GPTQ,
-                        usual.format(),
+                        Mix.of(Preset.Q4_0),
                         usual.damping(),
                         usual.actOrder(),
                         usual.floatTarget(),
                         usual.refinements(),
                         usual.smoothing(),
-                        Quantize.Transform.NONE,
-                        usual.embedding(),
-                        usual.head()));
+                        Quantize.Transform.NONE));
     }
 }

@@ -15,7 +15,6 @@ import dev.demitasse.model.progress.Progress;
 import dev.demitasse.model.reference.SharedData;
 import dev.demitasse.prune.Pruning;
 import dev.demitasse.quantize.Quantization;
-import dev.demitasse.quantize.QuantizeOptions;
 import dev.demitasse.recipes.language.Distill;
 import dev.demitasse.recipes.language.Export;
 import dev.demitasse.recipes.language.Pretrain;
@@ -96,8 +95,7 @@ class PlanTest {
                 }
                 case Quantize quantize -> {
                     try (Checkpoint source = Checkpoint.open(from)) {
-                        QuantizeOptions options = QuantizeOptions.of(QuantizeOptions.Method.RTN, quantize.format());
-                        Quantization.run(source, options, Optional.empty(), file, Progress.SILENT);
+                        Quantization.run(source, WorkOptions.of(quantize), Optional.empty(), file, Progress.SILENT);
                     }
                 }
                 case Export export -> {
@@ -157,8 +155,27 @@ class PlanTest {
     void saysWhichMatricesCannotHaveTheFormat() throws IOException {
         Plan plan = plan("stages: [{id: q4, quantize: {format: q4_0}}]");
         assertThat(stage(plan, "q4").notes())
-                .containsExactly("model.layers.0.mlp.down_proj.weight has 172 columns, which are no whole blocks of 32:"
-                        + " kept in f16");
+                .containsExactly(
+                        "7.446 bits a weight: q4_0 66.1 %, f16 21.2 %, q8_0 12.6 %",
+                        "model.embed_tokens.weight has 64 columns, which blocks of 256 do not fill: q8_0 instead of q6_k",
+                        "model.layers.*.mlp.down_proj.weight has 172 columns, which blocks of 32 do not fill: f16 instead"
+                                + " of q4_0 (5 tensors)");
+    }
+
+    /** Llama-quantize's mix, but for what the recipe says of single tensors. */
+    @Test
+    void exceptionsGoBeforeTheMix() throws IOException {
+        Plan plan = plan("""
+                stages:
+                  - {id: q5, quantize: {format: q5_0, tensors: {"*.up": q4_0, embedding: f16}}}
+                  - {id: pure, from: model, quantize: {format: q4_0, pure: true}}
+                """);
+        assertThat(stage(plan, "q5").notes().getFirst())
+                .contains("q5_0", "q4_0", "f16")
+                .doesNotContain("q8_0");
+        assertThat(stage(plan, "pure").notes().getFirst())
+                .contains("q4_0", "f16")
+                .doesNotContain("q8_0");
     }
 
     @Test
