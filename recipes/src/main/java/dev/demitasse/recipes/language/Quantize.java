@@ -153,6 +153,11 @@ public record Quantize(
         return method != Method.RTN || transform != Transform.NONE;
     }
 
+    /** Method and mix, as in {@code gptq, q4_k_m}. */
+    public String description() {
+        return Kind.word(method) + ", " + mix.id();
+    }
+
     @Override
     public String name() {
         return "quantize";

@@ -170,7 +170,8 @@ final class HtmlReport {
 
     private Html charts() {
         List<Html> figures = new ArrayList<>();
-        figures.add(SizeQualityChart.draw(data.models()));
+        figures.add(SizeQualityChart.perplexity(data.models()));
+        figures.add(SizeQualityChart.divergence(data.models()));
         data.lossCurves().forEach(curve -> figures.add(LossChart.draw(curve)));
         data.quantizations().forEach(quantization -> figures.add(ErrorChart.draw(quantization)));
         boolean none = figures.stream().allMatch(figure -> figure.toString().isEmpty());

@@ -70,6 +70,7 @@ public record ReportData(
      * @param stage id of the stage that made it
      * @param label its name for people
      * @param kind what made it
+     * @param made how, {@code gptq, q4_0}; empty where {@code kind} says it all
      * @param format of most weights, {@code bf16}, {@code q4_0}; with the file's kind if it is an export
      * @param parameters how many numbers it consists of
      * @param bytes of its weights on disk
@@ -82,6 +83,7 @@ public record ReportData(
             String stage,
             String label,
             Kind kind,
+            String made,
             String format,
             long parameters,
             long bytes,

@@ -1,11 +1,16 @@
 package dev.demitasse.recipes.report;
 
+import dev.demitasse.recipes.report.ReportData.Kind;
 import dev.demitasse.recipes.report.ReportData.Model;
 import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
 import java.util.function.ToDoubleFunction;
 
-/** Size on disk against perplexity: down and to the left is better. */
+/** Size on disk against quality: down and to the left is better. */
 final class SizeQualityChart {
     private static final double LABEL_HEIGHT = 17;
     /** From the middle of a dot to a label beside it. */
@@ -20,53 +25,146 @@ final class SizeQualityChart {
         }
     }
 
+    /** What stands along the side. */
+    private enum Measure {
+        PERPLEXITY("perplexity", "Size against perplexity") {
+            @Override
+            double of(Model model) {
+                return model.quality().perplexity();
+            }
+
+            @Override
+            Axis axis(double[] values) {
+                return Axis.fitting(values, 1.8);
+            }
+        },
+        KL("mean KL divergence", "Size against KL divergence") {
+            @Override
+            double of(Model model) {
+                return model.quality().difference().meanKl();
+            }
+
+            @Override
+            Axis axis(double[] values) {
+                return Axis.logarithmic(values);
+            }
+        };
+
+        private final String name;
+        private final String title;
+
+        Measure(String name, String title) {
+            this.name = name;
+            this.title = title;
+        }
+
+        abstract double of(Model model);
+
+        abstract Axis axis(double[] values);
+    }
+
     private SizeQualityChart() {}
 
-    /** Nothing for fewer than two models with a perplexity. */
-    static Html draw(List<Model> models) {
-        List<Model> shown = new ArrayList<>();
-        for (Model model : models) {
-            boolean first = shown.stream().noneMatch(other -> other.stage().equals(model.stage()));
-            if (first && Double.isFinite(model.quality().perplexity())) {
-                shown.add(model);
-            }
-        }
+    /** Perplexity; nothing for fewer than two models with one. */
+    static Html perplexity(List<Model> models) {
+        List<Model> shown = firstOfStages(models.stream()
+                .filter(model -> Double.isFinite(model.quality().perplexity()))
+                .toList());
+        return draw(Measure.PERPLEXITY, shown, "Smaller is to the left, better is down.");
+    }
+
+    /**
+     * Divergence from the reference model, with a line through the models that none of their size or smaller betters.
+     * Exports are left out where quantized models they hold are there. Nothing for fewer than two models with a divergence.
+     */
+    static Html divergence(List<Model> models) {
+        boolean sweep =
+                models.stream().filter(model -> model.kind() == Kind.QUANTIZED).count() > 1;
+        List<Model> shown = firstOfStages(models.stream()
+                .filter(model -> Measure.KL.of(model) > 0 && Double.isFinite(Measure.KL.of(model)))
+                .filter(model -> !sweep || model.kind() != Kind.EXPORTED)
+                .toList());
+        return draw(
+                Measure.KL,
+                shown,
+                "Smaller is to the left, better is down. The line joins those that no other betters at their size.");
+    }
+
+    /** What several runtimes scored stands once. */
+    private static List<Model> firstOfStages(List<Model> models) {
+        Map<String, Model> first = new LinkedHashMap<>();
+        models.forEach(model -> first.putIfAbsent(model.stage(), model));
+        return List.copyOf(first.values());
+    }
+
+    private static Html draw(Measure measure, List<Model> shown, String caption) {
         if (shown.size() < 2) {
             return Html.NOTHING;
         }
-        Axis sizes = Axis.logarithmic(values(shown, Model::bytes));
-        Axis perplexities = Axis.fitting(values(shown, model -> model.quality().perplexity()), 1.8);
         Plot plot = new Plot(
-                sizes,
+                Axis.logarithmic(values(shown, Model::bytes)),
                 "size on disk",
                 size -> Figures.trimmed(Figures.bytes(Math.round(size))),
-                perplexities,
-                "perplexity");
+                measure.axis(values(shown, measure::of)),
+                measure.name);
+        if (measure == Measure.KL) {
+            plot.path(
+                    "line faint s3",
+                    bestTradeOffs(shown, measure).stream()
+                            .map(model -> new double[] {model.bytes(), measure.of(model)})
+                            .toList());
+        }
         List<Box> taken = new ArrayList<>();
         for (Model model : shown) {
             double x = plot.x(model.bytes());
-            double y = plot.y(model.quality().perplexity());
+            double y = plot.y(measure.of(model));
             taken.add(new Box(x - 6, y - 6, x + 6, y + 6));
         }
         for (Model model : shown) {
-            double perplexity = model.quality().perplexity();
-            String note = "%s: %s, perplexity %s"
-                    .formatted(model.label(), Figures.bytes(model.bytes()), Figures.number(perplexity));
-            plot.dot("point " + series(model), model.bytes(), perplexity, 6, note);
-            label(plot, model, taken);
+            String note = "%s: %s, %s %s"
+                    .formatted(
+                            name(model), Figures.bytes(model.bytes()), measure.name, Figures.number(measure.of(model)));
+            plot.dot("point " + series(model), model.bytes(), measure.of(model), 6, note);
+            label(plot, model, measure, taken);
         }
         return Html.element("figure")
                 .around(
-                        Html.element("h3").around("Size against quality"),
-                        plot.finish("Size on disk against perplexity of every model"),
-                        Html.element("figcaption").around("Smaller is to the left, better is down."));
+                        Html.element("h3").around(measure.title),
+                        plot.finish("Size on disk against " + measure.name + " of every model"),
+                        Html.element("figcaption").around(caption));
+    }
+
+    /** Those that are better than all that are no larger, smallest first. */
+    private static List<Model> bestTradeOffs(List<Model> models, Measure measure) {
+        List<Model> best = new ArrayList<>();
+        models.stream()
+                .sorted(Comparator.comparingLong(Model::bytes).thenComparingDouble(measure::of))
+                .forEach(model -> {
+                    if (best.isEmpty() || measure.of(model) < measure.of(best.getLast())) {
+                        best.add(model);
+                    }
+                });
+        return best;
+    }
+
+    /** Its label, and how it was made where the label does not say so. */
+    private static String name(Model model) {
+        String made = model.made();
+        return made.isEmpty() || plain(model.label()).contains(plain(made))
+                ? model.label()
+                : model.label() + ": " + made;
+    }
+
+    private static String plain(String text) {
+        return text.toLowerCase(Locale.ROOT).replaceAll("[^a-z0-9]", "");
     }
 
     /** Writes the label as near to its dot as hides neither a dot nor another label, with a line to it from afar. */
-    private static void label(Plot plot, Model model, List<Box> taken) {
+    private static void label(Plot plot, Model model, Measure measure, List<Box> taken) {
+        String text = measure == Measure.KL ? name(model) : model.label();
         double x = plot.x(model.bytes());
-        double y = plot.y(model.quality().perplexity());
-        double width = 1.15 * Plot.textWidth(model.label());
+        double y = plot.y(measure.of(model));
+        double width = 1.15 * Plot.textWidth(text);
         Box chosen = places(x, y, width).stream()
                 .filter(box -> box.left >= 0 && box.right <= Plot.WIDTH && box.top >= 20 && box.bottom <= Plot.FLOOR)
                 .filter(box -> taken.stream().noneMatch(box::overlaps))
@@ -79,7 +177,7 @@ final class SizeQualityChart {
             double end = Math.clamp(x, chosen.left, chosen.right);
             plot.line("grid", x, y + (above ? -8 : 8), end, above ? chosen.bottom : chosen.top);
         }
-        plot.text("label", chosen.left, chosen.bottom - 4, "start", model.label());
+        plot.text("label", chosen.left, chosen.bottom - 4, "start", text);
     }
 
     /** Where a label may stand: beside the dot, then above or below it, ever farther. */

@@ -29,7 +29,6 @@ import java.time.Duration;
 import java.time.ZonedDateTime;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -102,6 +101,9 @@ final class ReportAssembly {
                 scores.id(),
                 label(scores.id()),
                 kind(stage),
+                stage.filter(made -> made.work() instanceof Quantize)
+                        .map(made -> ((Quantize) made.work()).description())
+                        .orElse(""),
                 scores.format(),
                 scores.parameters(),
                 scores.bytes(),
@@ -228,11 +230,7 @@ final class ReportAssembly {
                                 error.tensor(),
                                 Math.sqrt(error.outputError() == null ? error.weightError() : error.outputError())))
                         .toList();
-                quantizations.add(new Quantization(
-                        stage.id(),
-                        quantize.method().name().toLowerCase(Locale.ROOT) + ", "
-                                + quantize.mix().id(),
-                        errors));
+                quantizations.add(new Quantization(stage.id(), quantize.description(), errors));
             }
         }
         return quantizations;

@@ -159,6 +159,7 @@ final class Example {
                     model.stage(),
                     model.label(),
                     model.kind(),
+                    model.made(),
                     model.format(),
                     model.parameters(),
                     model.bytes(),
@@ -179,8 +180,18 @@ final class Example {
             String file,
             String runtime) {
         Optional<String> path = Optional.of(file).filter(name -> !name.isEmpty());
-        return new Unmeasured(
-                new Model(stage, label, kind, format, parameters, bytes, path, runtime, Quality.NONE, Speed.NONE));
+        return new Unmeasured(new Model(
+                stage,
+                label,
+                kind,
+                kind == Kind.QUANTIZED ? label.replace(' ', ',') : "",
+                format,
+                parameters,
+                bytes,
+                path,
+                runtime,
+                Quality.NONE,
+                Speed.NONE));
     }
 
     private static LossCurve curve() {

@@ -125,7 +125,7 @@ class ReportTest {
                         "In their own words",
                         "Time",
                         "How it was measured");
-        assertThat(elements(parse(HTML), "svg")).hasSize(4);
+        assertThat(elements(parse(HTML), "svg")).hasSize(5);
         assertThat(HTML)
                 .contains("1 of 2 gates failed")
                 .contains("3.mlp.down_proj 0.091")
