@@ -5,6 +5,7 @@ import dev.demitasse.infer.kernel.Lanes;
 import dev.demitasse.model.Checkpoint;
 import dev.demitasse.model.Tensor;
 import dev.demitasse.model.TensorKey;
+import dev.demitasse.model.gguf.ImportanceMatrix;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
@@ -41,6 +42,7 @@ final class JobFingerprint {
         fingerprint.add(Integer.toString(Lanes.COUNT));
         fingerprint.add(job.options().toString());
         fingerprint.add(job.calibration().map(TokenWindows::fingerprint).orElse(""));
+        job.importance().ifPresent(fingerprint::add);
         fingerprint.add(job.source());
         return HexFormat.of().formatHex(fingerprint.digest.digest());
     }
@@ -48,6 +50,16 @@ final class JobFingerprint {
     private void add(String text) {
         digest.update(text.getBytes(StandardCharsets.UTF_8));
         digest.update((byte) 0);
+    }
+
+    private void add(ImportanceMatrix importance) {
+        for (String tensor : importance.tensors()) {
+            add(tensor);
+            importance.sums(tensor).ifPresent(sums -> {
+                digest.update(MemorySegment.ofArray(sums.squares()).toArray(ValueLayout.JAVA_BYTE));
+                digest.update(MemorySegment.ofArray(sums.counts()).toArray(ValueLayout.JAVA_BYTE));
+            });
+        }
     }
 
     private void add(Checkpoint source) {

@@ -4,6 +4,7 @@ import dev.demitasse.infer.weights.WeightSource;
 import dev.demitasse.model.ModelConfig;
 import dev.demitasse.model.Tensor;
 import dev.demitasse.model.TensorKey;
+import dev.demitasse.model.gguf.ImportanceMatrix;
 import dev.demitasse.quantize.mix.TensorPlan;
 import java.util.List;
 import java.util.Optional;
@@ -14,12 +15,20 @@ final class NearestLayers implements LayerQuantizer {
     private final WeightSource source;
     private final TensorPlan plan;
     private final Optional<TransformedLayers> transform;
+    private final Optional<ImportanceMatrix> importance;
 
-    NearestLayers(ModelConfig config, WeightSource source, TensorPlan plan, Optional<TransformedLayers> transform) {
+    /** @param importance of inputs, by which scales are chosen */
+    NearestLayers(
+            ModelConfig config,
+            WeightSource source,
+            TensorPlan plan,
+            Optional<TransformedLayers> transform,
+            Optional<ImportanceMatrix> importance) {
         this.config = config;
         this.source = source;
         this.plan = plan;
         this.transform = transform;
+        this.importance = importance;
     }
 
     @Override
@@ -33,12 +42,19 @@ final class NearestLayers implements LayerQuantizer {
             long start = System.nanoTime();
             Tensor tensor = weights.tensor(key);
             if (TensorPlan.quantizes(key)) {
-                outcome.put(key, RoundedTensor.nearest(tensor, plan.of(key)), Optional.empty(), start);
+                outcome.put(key, rounded(key, tensor), Optional.empty(), start);
             } else {
                 outcome.put(key, tensor);
             }
         }
         return outcome.finish();
+    }
+
+    private RoundedTensor rounded(TensorKey key, Tensor tensor) {
+        return importance
+                .flatMap(matrix -> matrix.meanSquares(config, key))
+                .map(squares -> RoundedTensor.weighted(tensor, plan.of(key), squares))
+                .orElseGet(() -> RoundedTensor.nearest(tensor, plan.of(key)));
     }
 
     @Override

@@ -156,7 +156,8 @@ public final class Quantization {
     }
 
     private void checkSource() {
-        boolean calibrates = options.method() != Method.RTN || options.transform() != Transform.NONE;
+        boolean known = job.importance().isPresent() && options.method() == Method.IMPORTANCE;
+        boolean calibrates = options.method() != Method.RTN && !known || options.transform() != Transform.NONE;
         if (job.calibration().isEmpty() && calibrates) {
             throw new InvalidRequestException(
                     "quantize.method",
@@ -178,12 +179,12 @@ public final class Quantization {
         WeightSource weights = WeightSource.of(source);
         Optional<TokenWindows> calibration = job.calibration();
         if (calibration.isEmpty()) {
-            return new NearestLayers(config, weights, plan, Optional.empty());
+            return new NearestLayers(config, weights, plan, Optional.empty(), job.importance());
         }
         Optional<TransformedLayers> transform =
                 TransformedLayers.of(config, weights, plan, options, calibration.get(), store);
         return switch (options.method()) {
-            case SMOOTHQUANT -> new NearestLayers(config, weights, plan, transform);
+            case SMOOTHQUANT -> new NearestLayers(config, weights, plan, transform, Optional.empty());
             case RTN, IMPORTANCE, AWQ, GPTQ ->
                 new GptqLayers(config, weights, embedding, plan, options, calibration.get(), transform, store);
         };

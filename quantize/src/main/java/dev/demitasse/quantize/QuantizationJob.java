@@ -2,6 +2,7 @@ package dev.demitasse.quantize;
 
 import dev.demitasse.datasets.TokenWindows;
 import dev.demitasse.model.Checkpoint;
+import dev.demitasse.model.gguf.ImportanceMatrix;
 import java.nio.file.Path;
 import java.util.Optional;
 
@@ -12,6 +13,7 @@ import java.util.Optional;
  * @param options how
  * @param calibration text as the model will meet it. Round-to-nearest does without; given, it serves to measure output
  *     errors
+ * @param importance of inputs, collected before: method IMPORTANCE does without calibration then
  * @param output folder for the quantized checkpoint
  * @param work folder that outlives a kill, on the disk of {@code output}: what is done of layers is kept there, and a run
  *     of the same job goes on with it. Without one a run that was cut off is begun anew
@@ -22,6 +24,7 @@ public record QuantizationJob(
         Checkpoint source,
         QuantizeOptions options,
         Optional<TokenWindows> calibration,
+        Optional<ImportanceMatrix> importance,
         Path output,
         Optional<Path> work,
         long stateBytes) {
@@ -38,16 +41,22 @@ public record QuantizationJob(
                 source,
                 options,
                 calibration,
+                Optional.empty(),
                 output,
                 Optional.empty(),
                 Runtime.getRuntime().maxMemory() / 8);
     }
 
     public QuantizationJob withWork(Path folder) {
-        return new QuantizationJob(source, options, calibration, output, Optional.of(folder), stateBytes);
+        return new QuantizationJob(source, options, calibration, importance, output, Optional.of(folder), stateBytes);
     }
 
     public QuantizationJob withStateBytes(long bytes) {
-        return new QuantizationJob(source, options, calibration, output, work, bytes);
+        return new QuantizationJob(source, options, calibration, importance, output, work, bytes);
+    }
+
+    /** With what was collected before instead of calibration text. */
+    public QuantizationJob withImportance(ImportanceMatrix matrix) {
+        return new QuantizationJob(source, options, Optional.empty(), Optional.of(matrix), output, work, stateBytes);
     }
 }

@@ -2,7 +2,10 @@ package dev.demitasse.quantize;
 
 import dev.demitasse.model.Tensor;
 import dev.demitasse.model.format.TensorFormat;
+import dev.demitasse.quantize.grid.Grid;
 import dev.demitasse.quantize.grid.QuantizedMatrix;
+import dev.demitasse.quantize.grid.RoundToNearest;
+import dev.demitasse.quantize.matrix.Matrix;
 import java.util.Optional;
 import java.util.stream.IntStream;
 
@@ -34,6 +37,16 @@ record RoundedTensor(Tensor weight, Optional<Tensor> scale) {
             codes.writeRow(row, values, 0);
         });
         return new RoundedTensor(codes, Optional.of(Tensor.ofFloats(source.name() + "_scale", scales, scales.length)));
+    }
+
+    /** Every number to the nearest, scales chosen so that errors in columns of much {@code importance} are small. */
+    static RoundedTensor weighted(Tensor source, TensorFormat format, double[] importance) {
+        Matrix weight = Matrix.of(source);
+        Optional<RowScales> relative = RowScales.of(format, weight);
+        Matrix divided = relative.map(scales -> scales.divide(weight)).orElse(weight);
+        return Grid.of(format, weight.columns())
+                .map(grid -> of(RoundToNearest.quantize(divided, grid, importance), source.name(), format, relative))
+                .orElseGet(() -> nearest(source, format));
     }
 
     /**

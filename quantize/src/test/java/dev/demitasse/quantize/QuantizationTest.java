@@ -17,9 +17,11 @@ import dev.demitasse.model.Tensor;
 import dev.demitasse.model.TensorKey;
 import dev.demitasse.model.TensorKey.Part;
 import dev.demitasse.model.format.Q4_0;
+import dev.demitasse.model.format.Q4_1;
 import dev.demitasse.model.format.Q8_0;
 import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.format.TensorFormat;
+import dev.demitasse.model.gguf.ImportanceMatrix;
 import dev.demitasse.model.progress.Progress;
 import dev.demitasse.model.reference.SharedData;
 import dev.demitasse.quantize.QuantizeOptions.Method;
@@ -142,6 +144,25 @@ class QuantizationTest {
         double compensated = divergence(model, chosen, text.take(28, 36)).meanKl();
         System.out.printf("%s: KL %.5f nearest, %.5f GPTQ%n", id, rounded, compensated);
         assertThat(compensated).isLessThan(0.8 * rounded);
+    }
+
+    /** An importance matrix of the same text takes the text's place; it must not matter less than it does to llama-quantize. */
+    @Test
+    void anImportanceMatrixTakesThePlaceOfText() throws IOException {
+        Path model = SharedData.require("data/models/stories3M");
+        TokenWindows text = windows(model, 128, 36);
+        Path nearest = quantize(model, QuantizeOptions.of(Method.RTN, new Q4_1()), Optional.empty(), "nearest");
+        Path weighted = temporary.resolve("weighted");
+        try (Checkpoint source = Checkpoint.open(model)) {
+            ImportanceMatrix matrix = ImportanceCollection.collect(source, text.take(0, 28), "tales", Progress.SILENT);
+            QuantizeOptions options = QuantizeOptions.of(Method.IMPORTANCE, new Q4_1());
+            Quantization.run(
+                    QuantizationJob.of(source, options, Optional.empty(), weighted)
+                            .withImportance(matrix),
+                    Progress.SILENT);
+        }
+        double rounded = divergence(model, nearest, text.take(28, 36)).meanKl();
+        assertThat(divergence(model, weighted, text.take(28, 36)).meanKl()).isLessThan(0.7 * rounded);
     }
 
     /** SmoothQuant's checkpoint: codes and a scale a row; as near to the float model as INT8 activations allow. */

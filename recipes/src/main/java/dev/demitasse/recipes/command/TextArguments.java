@@ -56,6 +56,12 @@ final class TextArguments {
                 .orElse(all);
     }
 
+    /** What the text is called. */
+    String name() {
+        Path file = source.file != null ? source.file : source.jsonLines;
+        return file == null ? "stories" : file.toString();
+    }
+
     private TextSource documents() {
         if (source.file != null) {
             return new TextSource.TextFile(source.file, Optional.ofNullable(separator));
