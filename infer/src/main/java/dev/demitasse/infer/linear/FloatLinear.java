@@ -1,10 +1,12 @@
 package dev.demitasse.infer.linear;
 
 import dev.demitasse.infer.kernel.DotProduct;
+import dev.demitasse.infer.kernel.MatrixKernel;
 import dev.demitasse.infer.kernel.RowDecoder;
 import dev.demitasse.infer.parallel.Workers;
 import dev.demitasse.model.Tensor;
 import dev.demitasse.model.format.ScalarFormat;
+import java.util.Arrays;
 import java.util.Optional;
 
 /** A projection in float arithmetic: weights of any format, decoded a tile at a time, never as a whole. */
@@ -93,8 +95,20 @@ public final class FloatLinear implements Linear {
         }
 
         @Override
-        public void add(float[] block, int at, boolean first) {
-            TileProduct.addFloats(block, blocks, at, first);
+        public void add(
+                float[] panels,
+                int panelAt,
+                int tokens,
+                float[] weights,
+                int weightsAt,
+                int depth,
+                int at,
+                boolean first) {
+            if (first) {
+                Arrays.fill(blocks, at, at + MatrixKernel.BLOCK, 0);
+            }
+            MatrixKernel.add(
+                    panels, panelAt, tokens, weights, weightsAt, depth, depth, 1, blocks, at, TileProduct.PANEL);
         }
 
         @Override
@@ -103,7 +117,10 @@ public final class FloatLinear implements Linear {
             for (int t = 0; t < tokens; t++) {
                 int to = (token + t) * outputs + row;
                 for (int r = 0; r < rows; r++) {
-                    y[to + r] = result(blocks[at + r * TileProduct.PANEL + t], row + r);
+                    y[to + r] = blocks[at + r * TileProduct.PANEL + t];
+                }
+                for (int r = 0; r < rows && bias.length > 0; r++) {
+                    y[to + r] += bias[row + r];
                 }
             }
         }

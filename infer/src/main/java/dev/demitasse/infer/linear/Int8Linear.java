@@ -5,6 +5,7 @@ import dev.demitasse.infer.kernel.MatrixKernel;
 import dev.demitasse.infer.kernel.RowDecoder;
 import dev.demitasse.infer.parallel.Workers;
 import dev.demitasse.model.Tensor;
+import java.util.Arrays;
 import java.util.Optional;
 
 /**
@@ -95,6 +96,7 @@ public final class Int8Linear implements Linear {
         private final float[] y;
         private final float inputScale;
         private final int[] blocks;
+        private final float[] block = new float[MatrixKernel.BLOCK];
 
         Sums(float[] y, float inputScale, int size) {
             this.y = y;
@@ -103,7 +105,17 @@ public final class Int8Linear implements Linear {
         }
 
         @Override
-        public void add(float[] block, int at, boolean first) {
+        public void add(
+                float[] panels,
+                int panelAt,
+                int tokens,
+                float[] weights,
+                int weightsAt,
+                int depth,
+                int at,
+                boolean first) {
+            Arrays.fill(block, 0);
+            MatrixKernel.add(panels, panelAt, tokens, weights, weightsAt, depth, depth, 1, block, 0, TileProduct.PANEL);
             for (int i = 0; i < MatrixKernel.BLOCK; i++) {
                 blocks[at + i] = (int) block[i] + (first ? 0 : blocks[at + i]);
             }

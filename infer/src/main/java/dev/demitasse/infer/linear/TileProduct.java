@@ -1,13 +1,11 @@
 package dev.demitasse.infer.linear;
 
-import dev.demitasse.infer.kernel.Lanes;
 import dev.demitasse.infer.kernel.MatrixKernel;
 import dev.demitasse.infer.kernel.RowDecoder;
 import dev.demitasse.infer.parallel.Workers;
 import dev.demitasse.model.Tensor;
 import java.util.Arrays;
 import java.util.function.IntFunction;
-import jdk.incubator.vector.FloatVector;
 
 /**
  * The blocking of a product of many tokens with a matrix (after Goto and van de Geijn, "Anatomy of High-Performance
@@ -30,10 +28,29 @@ final class TileProduct {
 
     /** Takes up the sums of a tile, block of {@link MatrixKernel#BLOCK} by block, over stretches of columns. */
     interface Sums {
-        /** Adds {@code block} to what stands at {@code at}, or puts it there if it is the {@code first}. */
-        void add(float[] block, int at, boolean first);
+        /**
+         * Adds weights {@code [ROWS, depth]} · panel {@code [depth, PANEL]} to what stands at {@code at}, or puts it there if
+         * it is the {@code first}.
+         *
+         * @param tokens of the panel that matter
+         */
+        void add(
+                float[] panels,
+                int panelAt,
+                int tokens,
+                float[] weights,
+                int weightsAt,
+                int depth,
+                int at,
+                boolean first);
 
-        /** Writes the finished block at {@code at} to y: {@code rows} from {@code row}, {@code tokens} from {@code token}. */
+        /**
+         * Writes finished blocks to y.
+         *
+         * @param at the first of them; the next begins where it ends
+         * @param row to which of y's columns the first row goes, and {@code rows} of them
+         * @param token to which of y's rows the first token goes, and {@code tokens} of them
+         */
         void store(int at, int row, int rows, int token, int tokens);
     }
 
@@ -64,7 +81,6 @@ final class TileProduct {
         int rows = Math.min(TILE, weight.rows() - row);
         int groups = Math.ceilDiv(rows, MatrixKernel.ROWS);
         int panelCount = Math.ceilDiv(tokens, PANEL);
-        float[] block = new float[MatrixKernel.BLOCK];
         for (int column = 0; column < columns; column += DEPTH) {
             int depth = Math.min(DEPTH, columns - column);
             for (int r = 0; r < rows; r++) {
@@ -76,43 +92,14 @@ final class TileProduct {
                 int panelAt = ((token / PANEL + panel) * columns + column) * PANEL;
                 for (int group = 0; group < groups; group++) {
                     int weightsAt = group * MatrixKernel.ROWS * depth;
-                    Arrays.fill(block, 0);
-                    MatrixKernel.add(
-                            panels,
-                            panelAt,
-                            count,
-                            decoded,
-                            weightsAt,
-                            depth,
-                            depth,
-                            1,
-                            block,
-                            0,
-                            MatrixKernel.COLUMNS);
-                    sums.add(block, (panel * groups + group) * MatrixKernel.BLOCK, column == 0);
+                    int at = (panel * groups + group) * MatrixKernel.BLOCK;
+                    sums.add(panels, panelAt, count, decoded, weightsAt, depth, at, column == 0);
                 }
             }
         }
         for (int panel = 0; panel < panelCount; panel++) {
             int count = Math.min(PANEL, tokens - panel * PANEL);
-            for (int group = 0; group < groups; group++) {
-                int first = group * MatrixKernel.ROWS;
-                int at = (panel * groups + group) * MatrixKernel.BLOCK;
-                sums.store(at, row + first, Math.min(MatrixKernel.ROWS, rows - first), token + panel * PANEL, count);
-            }
-        }
-    }
-
-    /** The float form of {@link Sums#add}. */
-    static void addFloats(float[] block, float[] blocks, int at, boolean first) {
-        if (first) {
-            System.arraycopy(block, 0, blocks, at, MatrixKernel.BLOCK);
-            return;
-        }
-        for (int i = 0; i < MatrixKernel.BLOCK; i += Lanes.COUNT) {
-            FloatVector.fromArray(Lanes.FLOAT, blocks, at + i)
-                    .add(FloatVector.fromArray(Lanes.FLOAT, block, i))
-                    .intoArray(blocks, at + i);
+            sums.store(panel * groups * MatrixKernel.BLOCK, row, rows, token + panel * PANEL, count);
         }
     }
 }

@@ -1,13 +1,15 @@
 package dev.demitasse.quantize.gptq;
 
-import dev.demitasse.quantize.matrix.DoubleProduct;
+import dev.demitasse.quantize.matrix.FloatPanels;
+import dev.demitasse.quantize.matrix.FloatProduct;
+import dev.demitasse.quantize.matrix.FloatView;
 import dev.demitasse.quantize.matrix.Hessian.SecondMoment;
-import dev.demitasse.quantize.matrix.View;
+import java.util.Arrays;
 import java.util.stream.IntStream;
 
 /** What quantizing costs at a module's output, |X(W − Q)ᵀ|² / |XWᵀ|², from the second moment of X alone: tr(EHEᵀ). */
 public final class OutputError {
-    private static final int TILE = 32;
+    private static final int TILE = 96;
 
     private OutputError() {}
 
@@ -19,39 +21,40 @@ public final class OutputError {
 
     /** Relative error of {@code quantized} against {@code weight}, both {@code [rows, in]}. */
     public static double relative(int rows, Rows weight, Rows quantized, SecondMoment moment) {
+        FloatPanels hessian = moment.panels();
         int columns = moment.width();
         int tiles = Math.ceilDiv(rows, TILE);
         double[] lost = new double[tiles];
         double[] whole = new double[tiles];
         IntStream.range(0, tiles).parallel().forEach(tile -> {
             int count = Math.min(TILE, rows - tile * TILE);
-            double[] exact = new double[count * columns];
-            double[] error = new double[count * columns];
-            for (int row = 0; row < count; row++) {
-                weight.readRow(tile * TILE + row, exact, row * columns);
-                quantized.readRow(tile * TILE + row, error, row * columns);
+            float[] exact = new float[count * columns];
+            float[] error = new float[count * columns];
+            double[] exactRow = new double[columns];
+            double[] row = new double[columns];
+            for (int i = 0; i < count; i++) {
+                weight.readRow(tile * TILE + i, exactRow, 0);
+                quantized.readRow(tile * TILE + i, row, 0);
+                for (int column = 0; column < columns; column++) {
+                    boolean dead = moment.dead(column);
+                    exact[i * columns + column] = dead ? 0 : (float) exactRow[column];
+                    error[i * columns + column] = dead ? 0 : (float) (exactRow[column] - row[column]);
+                }
             }
-            for (int i = 0; i < error.length; i++) {
-                exact[i] = moment.dead(i % columns) ? 0 : exact[i];
-                error[i] = moment.dead(i % columns) ? 0 : exact[i] - error[i];
-            }
-            lost[tile] = energy(error, count, moment);
-            whole[tile] = energy(exact, count, moment);
+            lost[tile] = energy(error, count, hessian);
+            whole[tile] = energy(exact, count, hessian);
         });
-        double total =
-                IntStream.range(0, tiles).mapToDouble(tile -> whole[tile]).sum();
-        return total == 0
-                ? 0
-                : IntStream.range(0, tiles).mapToDouble(tile -> lost[tile]).sum() / total;
+        double total = Arrays.stream(whole).sum();
+        return total == 0 ? 0 : Arrays.stream(lost).sum() / total;
     }
 
-    private static double energy(double[] rows, int count, SecondMoment moment) {
-        int columns = moment.width();
-        double[] product = new double[rows.length];
-        DoubleProduct.add(View.of(product, count, columns), 1, View.of(rows, count, columns), moment.view());
+    private static double energy(float[] rows, int count, FloatPanels hessian) {
+        float[] product = new float[rows.length];
+        int columns = hessian.columns();
+        FloatProduct.add(FloatView.of(product, count, columns), 1, FloatView.of(rows, count, columns), hessian);
         double sum = 0;
         for (int i = 0; i < rows.length; i++) {
-            sum += rows[i] * product[i];
+            sum += (double) rows[i] * product[i];
         }
         return sum;
     }

@@ -1,8 +1,7 @@
 package dev.demitasse.quantize.matrix;
 
+import dev.demitasse.model.files.OnDemand;
 import java.util.Arrays;
-import java.util.stream.IntStream;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The second moment of a linear module's inputs, H = 2/N · XᵀX {@code [in, in]}: how much an error in each pair of its
@@ -69,7 +68,7 @@ public final class Hessian {
         private final int width;
         private final TokenSums sums;
         private final double factor;
-        private double @Nullable [] whole;
+        private final OnDemand<FloatPanels> panels = new OnDemand<>(this::pack);
 
         private SecondMoment(int width, TokenSums sums, double factor) {
             this.width = width;
@@ -81,27 +80,17 @@ public final class Hessian {
             return width;
         }
 
-        /** All of it in floats, as the right side of products. */
+        /** All of it in floats, as the right side of products; packed when first asked for. */
         public FloatPanels panels() {
+            return panels.get();
+        }
+
+        private FloatPanels pack() {
             return FloatPanels.pack(width, width, (row, column, count, target, at) -> {
                 for (int i = 0; i < count; i++) {
                     target[at + i] = (float) at(row, column + i);
                 }
             });
-        }
-
-        /** All of it in doubles; not to be written to. */
-        public synchronized View view() {
-            if (whole == null) {
-                double[] values = new double[Math.multiplyExact(width, width)];
-                IntStream.range(0, width).parallel().forEach(row -> {
-                    for (int column = 0; column < width; column++) {
-                        values[row * width + column] = at(row, column);
-                    }
-                });
-                whole = values;
-            }
-            return View.of(whole, width, width);
         }
 
         public double at(int row, int column) {

@@ -52,7 +52,7 @@ class ImprovementTest {
         double before = error(ordered);
         assertThat(error(natural)).isLessThan(0.8 * error(nearest));
         assertThat(before).isLessThan(0.8 * error(nearest));
-        CoordinateDescent.refine(ordered, weight, moment, FloatPanels.pack(moment.view()), DAMPING, 1);
+        CoordinateDescent.refine(ordered, weight, moment, moment.panels(), DAMPING, 1);
         assertThat(error(ordered)).isLessThan(before);
     }
 
@@ -62,7 +62,7 @@ class ImprovementTest {
         QuantizedMatrix matrix = RoundToNearest.quantize(weight, grid("q4_0"));
         double error = error(matrix);
         for (int round = 0; round < 4; round++) {
-            CoordinateDescent.refine(matrix, weight, moment, FloatPanels.pack(moment.view()), 0, 1);
+            CoordinateDescent.refine(matrix, weight, moment, moment.panels(), 0, 1);
             // A scale rounded to float16 may cost a little.
             assertThat(error(matrix)).isLessThan(error * 1.001);
             error = error(matrix);
