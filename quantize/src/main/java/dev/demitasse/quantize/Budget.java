@@ -25,6 +25,7 @@ import dev.demitasse.quantize.SensitivityReport.Cost;
 import dev.demitasse.quantize.SensitivityReport.Row;
 import dev.demitasse.quantize.mix.Allocation;
 import dev.demitasse.quantize.mix.Allocation.Choice;
+import dev.demitasse.quantize.mix.TensorPlan;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -102,6 +103,40 @@ public final class Budget {
         return (long) Math.floor(bits / 8 * TensorGroup.all(config).parameters(config));
     }
 
+    /** About what will come of a limit, from the tensors' sizes alone: a bit less costs four times the error. */
+    public static TensorPlan estimate(ModelConfig config, long bytes) {
+        List<TensorGroup> groups = TensorGroup.of(config, Grouping.ROLE_AND_LAYER);
+        List<Map<TensorFormat, Choice>> options = new ArrayList<>();
+        for (TensorGroup group : groups) {
+            long parameters = group.parameters(config);
+            Map<TensorFormat, Choice> sizes = new LinkedHashMap<>();
+            for (TensorFormat format : FORMATS) {
+                if (group.keys().stream().allMatch(key -> format.fits(config.columns(key)))) {
+                    double error = parameters * Math.pow(4, -format.bitsPerElement());
+                    sizes.put(format, new Choice(format.bytes(parameters), error));
+                }
+            }
+            options.add(sizes);
+        }
+        List<List<Choice>> choices =
+                options.stream().map(each -> List.copyOf(each.values())).toList();
+        int[] chosen = Allocation.choose(choices, bytes).orElseThrow(() -> tooFew(bytes, choices));
+        Map<TensorKey, TensorFormat> formats = new LinkedHashMap<>();
+        for (int group = 0; group < groups.size(); group++) {
+            TensorFormat format = List.copyOf(options.get(group).keySet()).get(chosen[group]);
+            groups.get(group).keys().forEach(key -> formats.put(key, format));
+        }
+        return TensorPlan.of(
+                config, key -> Optional.ofNullable(formats.get(key)).orElse(new Q8_0()));
+    }
+
+    private static InvalidRequestException tooFew(long limit, List<List<Choice>> choices) {
+        return new InvalidRequestException(
+                "quantize",
+                "%,d bytes are too few: the coarsest formats take %,d".formatted(limit, Allocation.smallest(choices)),
+                "allow that many, or prune the model first");
+    }
+
     private BudgetPlan choose(SensitivityReport probed, SensitivityReport errors, long limit) {
         List<Map<TensorFormat, Choice>> options = new ArrayList<>();
         for (int group = 0; group < groups.size(); group++) {
@@ -110,12 +145,7 @@ public final class Budget {
         }
         List<List<Choice>> choices =
                 options.stream().map(each -> List.copyOf(each.values())).toList();
-        int[] chosen = Allocation.choose(choices, limit)
-                .orElseThrow(() -> new InvalidRequestException(
-                        "quantize",
-                        "%,d bytes are too few: the coarsest formats take %,d"
-                                .formatted(limit, Allocation.smallest(choices)),
-                        "allow that many, or prune the model first"));
+        int[] chosen = Allocation.choose(choices, limit).orElseThrow(() -> tooFew(limit, choices));
         Map<TensorKey, TensorFormat> formats = new LinkedHashMap<>();
         List<Share> shares = new ArrayList<>();
         for (int group = 0; group < groups.size(); group++) {

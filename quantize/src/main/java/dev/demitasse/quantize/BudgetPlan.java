@@ -1,11 +1,15 @@
 package dev.demitasse.quantize;
 
+import dev.demitasse.model.ModelConfig;
 import dev.demitasse.model.TensorKey;
+import dev.demitasse.model.format.Q4_K;
 import dev.demitasse.model.format.TensorFormat;
+import dev.demitasse.quantize.mix.Mix;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * What went where under a limit of bytes, and why.
@@ -35,6 +39,13 @@ public record BudgetPlan(Map<TensorKey, TensorFormat> formats, List<Share> share
         public Share {
             losses = Collections.unmodifiableMap(new LinkedHashMap<>(losses));
         }
+    }
+
+    /** The formats as a mix called {@code id}. */
+    public Mix mix(ModelConfig config, String id) {
+        Map<String, TensorFormat> byName = new LinkedHashMap<>();
+        formats.forEach((key, format) -> byName.put(config.name(key), format));
+        return new Mix(id, new Q4_K(), Optional.empty(), Optional.empty(), Optional.empty(), byName);
     }
 
     /** Of all matrices. */

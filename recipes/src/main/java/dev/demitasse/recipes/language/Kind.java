@@ -65,6 +65,21 @@ record Kind<T>(String words, T placeholder, Function<Node, T> reader, Function<T
                 value -> value.isPresent() ? number.writer.apply(value.getAsDouble()) : "auto");
     }
 
+    /** A size, so written: {@code 90MB}. */
+    static Kind<Long> bytes() {
+        return new Kind<>(
+                "a size such as `90MB`",
+                1L,
+                node -> {
+                    double bytes = Numbers.bytes(text(node));
+                    if (bytes < 1) {
+                        throw new BadValue("must be at least a byte, is %s".formatted(text(node)));
+                    }
+                    return (long) bytes;
+                },
+                value -> value);
+    }
+
     /** A share that leaves something. */
     static Kind<Double> fraction() {
         return number("a fraction above 0, at most 1", 1, value -> value > 0 && value <= 1);

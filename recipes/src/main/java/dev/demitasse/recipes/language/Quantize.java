@@ -1,18 +1,22 @@
 package dev.demitasse.recipes.language;
 
 import dev.demitasse.model.format.BlockFormat;
+import dev.demitasse.model.format.Q4_K;
 import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.format.TensorFormat;
 import dev.demitasse.quantize.mix.Mix;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 
 /**
  * Rounds weights to few bits.
  *
  * @param method how the rounding is chosen
- * @param mix which tensor gets which format
+ * @param mix which tensor gets which format; with a limit, its name alone counts
+ * @param limit to what size formats are chosen by what each tensor's rounding costs
  * @param damping added to the diagonal of GPTQ's Hessian, as a share of its mean
  * @param actOrder whether GPTQ takes the columns by the size of their activations
  * @param floatTarget how far GPTQ aims at the float model's outputs instead of its own weights' on quantized inputs
@@ -23,6 +27,7 @@ import java.util.TreeMap;
 public record Quantize(
         Method method,
         Mix mix,
+        Optional<Limit> limit,
         double damping,
         boolean actOrder,
         double floatTarget,
@@ -52,16 +57,34 @@ public record Quantize(
         AWQ
     }
 
+    /** How large the weights may be. */
+    public sealed interface Limit {
+        /** All together. */
+        record Size(long bytes) implements Limit {}
+
+        /** On average, of those that are rounded. */
+        record Bits(double bits) implements Limit {}
+    }
+
     private static final Key<Method> METHOD = Key.of(
             "method",
             Kind.choice(Method.class, "a method"),
             "rtn",
             "to nearest; to nearest with scales by how much each input carries; GPTQ; SmoothQuant (`int8` alone); AWQ. All but the first use data.calibration");
-    private static final Key<Mix> FORMAT = Key.required(
+    private static final Key<Mix> FORMAT = Key.optional(
             "format",
             Kind.choice(Mix.all(), "a format"),
             "what weights are stored in. GGUF's types by llama-quantize's names and rules: `q4_k_m` mixes, and `q4_0` too"
                     + " gives head and embedding another (docs/formats.md). The others are for ONNX and GPU runtimes");
+    private static final Key<Long> SIZE = Key.optional(
+            "size",
+            Kind.bytes(),
+            "instead of `format`: bytes that all matrices may take, `90MB`; each gets the GGUF type that costs least,"
+                    + " measured on data.calibration");
+    private static final Key<Double> BITS = Key.optional(
+            "bits",
+            Kind.within(1, 16),
+            "instead of `format`: bits that a weight of the matrices may take on average, `4.5`");
     private static final Key<Boolean> PURE =
             Key.of("pure", Kind.FLAG, "false", "everything in the format's own type, head and embedding too");
     private static final Kind<TensorFormat> SINGLE_FORMAT =
@@ -102,6 +125,8 @@ public record Quantize(
             "Rounds weights to few bits.",
             METHOD,
             FORMAT,
+            SIZE,
+            BITS,
             DAMPING,
             ACT_ORDER,
             FLOAT_TARGET,
@@ -125,7 +150,8 @@ public record Quantize(
     }
 
     static Quantize read(Fields fields) {
-        Mix mix = fields.get(FORMAT);
+        Optional<Limit> limit = limit(fields);
+        Mix mix = fields.find(FORMAT).orElseGet(() -> standIn(limit));
         if (fields.get(PURE)) {
             mix = mix.pure();
         }
@@ -135,6 +161,7 @@ public record Quantize(
         Quantize quantize = new Quantize(
                 fields.get(METHOD),
                 mix,
+                limit,
                 fields.get(DAMPING),
                 fields.get(ACT_ORDER),
                 fields.get(FLOAT_TARGET),
@@ -148,9 +175,35 @@ public record Quantize(
         return quantize;
     }
 
-    /** Whether it looks at activations. */
+    private static Optional<Limit> limit(Fields fields) {
+        Optional<Long> size = fields.find(SIZE);
+        Optional<Double> bits = fields.find(BITS);
+        long given = Stream.of(fields.find(FORMAT), size, bits)
+                .filter(Optional::isPresent)
+                .count();
+        if (given != 1) {
+            fields.wrong(
+                    FORMAT,
+                    given == 0
+                            ? "is missing; or give size or bits"
+                            : "goes without size and bits: give one of the three");
+        }
+        return size.<Limit>map(Limit.Size::new).or(() -> bits.map(Limit.Bits::new));
+    }
+
+    /** Of what is chosen later only the name is known. */
+    private static Mix standIn(Optional<Limit> limit) {
+        String name = limit.map(chosen -> switch (chosen) {
+                    case Limit.Size size -> Numbers.plain(size.bytes() / 1e6) + " MB";
+                    case Limit.Bits bits -> Numbers.plain(bits.bits()) + " bits";
+                })
+                .orElse("");
+        return new Mix(name, new Q4_K(), Optional.empty(), Optional.empty(), Optional.empty(), Map.of());
+    }
+
+    /** Whether it looks at activations, or at predictions. */
     public boolean calibrates() {
-        return method != Method.RTN || transform != Transform.NONE;
+        return limit.isPresent() || method != Method.RTN || transform != Transform.NONE;
     }
 
     /** Method and mix, as in {@code gptq, q4_k_m}. */

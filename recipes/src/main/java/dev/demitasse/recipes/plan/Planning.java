@@ -3,6 +3,7 @@ package dev.demitasse.recipes.plan;
 import dev.demitasse.model.InvalidRequestException;
 import dev.demitasse.model.ModelConfig;
 import dev.demitasse.prune.PruneSizes;
+import dev.demitasse.quantize.Budget;
 import dev.demitasse.quantize.mix.TensorPlan;
 import dev.demitasse.recipes.language.Data;
 import dev.demitasse.recipes.language.DataEntry;
@@ -25,6 +26,9 @@ import java.util.stream.Collectors;
 
 /** Follows a model through a recipe's stages. */
 final class Planning {
+    private static final String CHOSEN_LATER =
+            "formats are chosen when it runs, by what rounding each tensor costs; the bytes here are the limit's";
+
     private final Recipe recipe;
     private final Map<String, Layout> layouts = new LinkedHashMap<>();
     private final List<PlannedStage> planned = new ArrayList<>();
@@ -118,12 +122,15 @@ final class Planning {
         Layout source = input(stage);
         checkFloat(source, "quantize");
         boolean calibrates = work.calibrates();
-        TensorPlan plan = WorkOptions.of(work).plan(source.config());
+        OptionalLong limit = WorkOptions.limit(work, source.config());
+        TensorPlan plan = limit.isPresent()
+                ? Budget.estimate(source.config(), limit.getAsLong())
+                : WorkOptions.of(work).plan(source.config());
         add(
                 stage,
                 source.quantized(plan),
                 calibrates ? calibrating(source, work.method() == Quantize.Method.GPTQ) : MemoryEstimate.copying(),
-                notes(plan));
+                limit.isPresent() ? List.of(CHOSEN_LATER) : notes(plan));
     }
 
     private long calibrating(Layout source, boolean secondMoments) {

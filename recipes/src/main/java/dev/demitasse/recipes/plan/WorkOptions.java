@@ -13,14 +13,17 @@ import dev.demitasse.model.SpecialTokens;
 import dev.demitasse.prune.Importance;
 import dev.demitasse.prune.Keep;
 import dev.demitasse.prune.PruneOptions;
+import dev.demitasse.quantize.Budget;
 import dev.demitasse.quantize.QuantizeOptions;
 import dev.demitasse.quantize.Transform;
+import dev.demitasse.quantize.mix.Mix;
 import dev.demitasse.recipes.language.Distill;
 import dev.demitasse.recipes.language.Pretrain;
 import dev.demitasse.recipes.language.Prune;
 import dev.demitasse.recipes.language.Quantize;
 import java.util.List;
 import java.util.OptionalInt;
+import java.util.OptionalLong;
 
 /** What a recipe says of a model's sizes, in the words of the modules that make it. */
 public final class WorkOptions {
@@ -49,8 +52,24 @@ public final class WorkOptions {
         };
     }
 
-    /** How to quantize. */
+    /** How to quantize where formats are not chosen by a limit. */
     public static QuantizeOptions of(Quantize quantize) {
+        return of(quantize, quantize.mix());
+    }
+
+    /** How many bytes the matrices that are rounded may take, if that is limited. */
+    public static OptionalLong limit(Quantize quantize, ModelConfig config) {
+        return quantize.limit()
+                .map(limit -> OptionalLong.of(
+                        switch (limit) {
+                            case Quantize.Limit.Size size -> size.bytes();
+                            case Quantize.Limit.Bits bits -> Budget.bytes(config, bits.bits());
+                        }))
+                .orElse(OptionalLong.empty());
+    }
+
+    /** How to quantize to {@code mix}. */
+    public static QuantizeOptions of(Quantize quantize, Mix mix) {
         return new QuantizeOptions(
                 switch (quantize.method()) {
                     case RTN -> QuantizeOptions.Method.RTN;
@@ -59,7 +78,7 @@ public final class WorkOptions {
                     case SMOOTHQUANT -> QuantizeOptions.Method.SMOOTHQUANT;
                     case AWQ -> QuantizeOptions.Method.AWQ;
                 },
-                quantize.mix(),
+                mix,
                 quantize.damping(),
                 quantize.actOrder(),
                 quantize.floatTarget(),

@@ -45,7 +45,7 @@ final class HtmlReport {
                         Html.style(styleSheet()));
         Html body = element("body")
                 .around(element("main")
-                        .around(header(), models(), charts(), gates(), parities(), samples(), howMeasured()));
+                        .around(header(), models(), charts(), gates(), shares(), parities(), samples(), howMeasured()));
         return "<!DOCTYPE html>\n" + element("html").with("lang", "en").around(head, body) + "\n";
     }
 
@@ -178,6 +178,16 @@ final class HtmlReport {
         return none
                 ? Html.NOTHING
                 : section("How it went", element("div", "figures").around(figures));
+    }
+
+    private Html shares() {
+        List<Html> tables = data.quantizations().stream()
+                .filter(quantization -> !quantization.shares().isEmpty())
+                .map(quantization -> section(
+                        "What went where: " + quantization.stage(),
+                        SimpleTable.html(Shares.TITLES, Shares.rows(quantization))))
+                .toList();
+        return tables.isEmpty() ? Html.NOTHING : element("div").around(tables);
     }
 
     private Html gates() {

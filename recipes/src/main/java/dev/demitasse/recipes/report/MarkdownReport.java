@@ -139,6 +139,9 @@ final class MarkdownReport {
                                     Figures.number(mean, 3),
                                     ErrorChart.worstText(quantization.errors()))))
                     .append("\n\n");
+            if (!quantization.shares().isEmpty()) {
+                text.append(SimpleTable.markdown(Shares.TITLES, Shares.rows(quantization)));
+            }
         }
     }
 

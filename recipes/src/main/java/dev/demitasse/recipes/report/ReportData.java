@@ -196,12 +196,23 @@ public record ReportData(
      * @param stage id of the quantizing stage
      * @param description method and format, {@code GPTQ, q4_0}
      * @param errors of each matrix
+     * @param shares what went where, if formats were chosen under a limit of size
      */
-    public record Quantization(String stage, String description, List<TensorError> errors) {
+    public record Quantization(String stage, String description, List<TensorError> errors, List<Share> shares) {
         public Quantization {
             errors = List.copyOf(errors);
+            shares = List.copyOf(shares);
         }
     }
+
+    /**
+     * @param tensor or several that a file keeps together
+     * @param format it got
+     * @param bytes it takes
+     * @param loss KL divergence it is expected to cost
+     * @param alternatives that, of the formats next to it, a few words
+     */
+    public record Share(String tensor, String format, long bytes, double loss, String alternatives) {}
 
     /**
      * @param tensor its name in the checkpoint

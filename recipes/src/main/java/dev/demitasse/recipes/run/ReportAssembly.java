@@ -18,6 +18,7 @@ import dev.demitasse.recipes.report.ReportData.Quality;
 import dev.demitasse.recipes.report.ReportData.Quantization;
 import dev.demitasse.recipes.report.ReportData.Sample;
 import dev.demitasse.recipes.report.ReportData.Samples;
+import dev.demitasse.recipes.report.ReportData.Share;
 import dev.demitasse.recipes.report.ReportData.Speed;
 import dev.demitasse.recipes.report.ReportData.TensorError;
 import dev.demitasse.recipes.run.Scores.Sheet;
@@ -32,6 +33,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /** Gathers what a run found out into its report. */
@@ -219,6 +221,14 @@ final class ReportAssembly {
         return curves;
     }
 
+    private static Share share(StageDetails.Share share) {
+        String alternatives = share.losses().entrySet().stream()
+                .filter(entry -> !entry.getKey().equals(share.format()))
+                .map(entry -> "%s %.2g".formatted(entry.getKey(), entry.getValue()))
+                .collect(Collectors.joining(", "));
+        return new Share(share.tensor(), share.format(), share.bytes(), share.loss(), alternatives);
+    }
+
     private List<Quantization> quantizations() {
         List<Quantization> quantizations = new ArrayList<>();
         for (Stage stage : recipe.stages()) {
@@ -230,7 +240,11 @@ final class ReportAssembly {
                                 error.tensor(),
                                 Math.sqrt(error.outputError() == null ? error.weightError() : error.outputError())))
                         .toList();
-                quantizations.add(new Quantization(stage.id(), quantize.description(), errors));
+                quantizations.add(new Quantization(
+                        stage.id(),
+                        quantize.description(),
+                        errors,
+                        detail.shares().stream().map(ReportAssembly::share).toList()));
             }
         }
         return quantizations;

@@ -1,6 +1,7 @@
 package dev.demitasse.recipes.run;
 
 import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -8,10 +9,12 @@ import org.jspecify.annotations.Nullable;
  *
  * @param curve a training's losses
  * @param errors a quantization's errors, tensor by tensor
+ * @param shares what went where under a limit of size
  * @param notes what a reader should know, a sentence each
  * @param seconds it took, an interrupted run's not counted
  */
-public record StageDetails(List<CurvePoint> curve, List<TensorError> errors, List<String> notes, double seconds) {
+public record StageDetails(
+        List<CurvePoint> curve, List<TensorError> errors, List<Share> shares, List<String> notes, double seconds) {
     /**
      * @param step optimizer steps done
      * @param tokens learned from until then
@@ -33,17 +36,29 @@ public record StageDetails(List<CurvePoint> curve, List<TensorError> errors, Lis
     public record TensorError(
             String tensor, String format, @Nullable Double outputError, double weightError) {}
 
+    /**
+     * @param tensor or several that a file keeps together
+     * @param format it got
+     * @param parameters in it
+     * @param bytes it takes
+     * @param loss KL divergence it is expected to cost
+     * @param losses that, for each format it could have had
+     */
+    public record Share(
+            String tensor, String format, long parameters, long bytes, double loss, Map<String, Double> losses) {}
+
     public StageDetails {
         curve = List.copyOf(curve);
         errors = List.copyOf(errors);
+        shares = List.copyOf(shares);
         notes = List.copyOf(notes);
     }
 
     static StageDetails notes(List<String> notes) {
-        return new StageDetails(List.of(), List.of(), notes, 0);
+        return new StageDetails(List.of(), List.of(), List.of(), notes, 0);
     }
 
     StageDetails took(double time) {
-        return new StageDetails(curve, errors, notes, time);
+        return new StageDetails(curve, errors, shares, notes, time);
     }
 }

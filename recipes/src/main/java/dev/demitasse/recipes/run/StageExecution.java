@@ -19,9 +19,12 @@ import dev.demitasse.model.progress.Progress;
 import dev.demitasse.model.tokenizer.Tokenizer;
 import dev.demitasse.prune.PruneReport;
 import dev.demitasse.prune.Pruning;
+import dev.demitasse.quantize.Budget;
+import dev.demitasse.quantize.BudgetPlan;
 import dev.demitasse.quantize.Quantization;
 import dev.demitasse.quantize.QuantizationJob;
 import dev.demitasse.quantize.QuantizationReport;
+import dev.demitasse.quantize.mix.Mix;
 import dev.demitasse.recipes.language.DataEntry;
 import dev.demitasse.recipes.language.Distill;
 import dev.demitasse.recipes.language.Export;
@@ -32,6 +35,7 @@ import dev.demitasse.recipes.language.TrainingSettings;
 import dev.demitasse.recipes.language.Work;
 import dev.demitasse.recipes.plan.WorkOptions;
 import dev.demitasse.recipes.run.StageDetails.CurvePoint;
+import dev.demitasse.recipes.run.StageDetails.Share;
 import dev.demitasse.recipes.run.StageDetails.TensorError;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -39,11 +43,15 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.TreeMap;
 import java.util.stream.Stream;
 
 /** Does the work of one stage. */
 final class StageExecution {
+    /** Tokens whose predictions tell what a tensor's rounding costs. */
+    private static final int PROBED_TOKENS = 4096;
+
     private final Corpora corpora;
     private final long seed;
     private final Progress progress;
@@ -158,7 +166,7 @@ final class StageExecution {
         if (report.resumedFrom() > 0) {
             notes.add("resumed after step %,d".formatted(report.resumedFrom()));
         }
-        return new StageDetails(curve(report), List.of(), notes, 0);
+        return new StageDetails(curve(report), List.of(), List.of(), notes, 0);
     }
 
     private static List<CurvePoint> curve(TrainingReport report) {
@@ -190,18 +198,47 @@ final class StageExecution {
         try (Checkpoint source = Checkpoint.open(places.source())) {
             Optional<TokenWindows> calibration =
                     quantize.calibrates() ? Optional.of(calibration(source)) : Optional.empty();
+            OptionalLong limit = WorkOptions.limit(quantize, source.config());
+            Optional<BudgetPlan> budget = limit.isPresent()
+                    ? Optional.of(Budget.plan(
+                            source,
+                            limit.getAsLong(),
+                            quantize.method() == Quantize.Method.GPTQ,
+                            probes(calibration.orElseThrow()),
+                            progress))
+                    : Optional.empty();
+            Mix mix = budget.map(
+                            plan -> plan.mix(source.config(), quantize.mix().id()))
+                    .orElse(quantize.mix());
             QuantizationReport report = Quantization.run(
-                    QuantizationJob.of(source, WorkOptions.of(quantize), calibration, places.output)
+                    QuantizationJob.of(source, WorkOptions.of(quantize, mix), calibration, places.output)
                             .withWork(places.work),
                     progress);
             List<String> notes = new ArrayList<>(report.fallbacks());
+            budget.ifPresent(plan -> notes.add("%,d of %,d bytes used, a KL divergence of %.3g expected of the formats"
+                    .formatted(plan.bytes(), plan.limit(), plan.loss())));
             report.resumption().ifPresent(notes::add);
             List<TensorError> errors = report.tensors().stream()
                     .map(tensor -> new TensorError(
                             tensor.name(), tensor.format(), tensor.outputError().orElse(null), tensor.weightError()))
                     .toList();
-            return new StageDetails(List.of(), errors, notes, 0);
+            List<Share> shares = budget.map(BudgetPlan::shares).orElse(List.of()).stream()
+                    .map(share -> new Share(
+                            share.name(),
+                            share.format(),
+                            share.parameters(),
+                            share.bytes(),
+                            share.loss(),
+                            share.losses()))
+                    .toList();
+            return new StageDetails(List.of(), errors, shares, notes, 0);
         }
+    }
+
+    /** Enough of the calibration to tell tensors apart. */
+    private static TokenWindows probes(TokenWindows calibration) {
+        int windows = Math.clamp(Math.ceilDiv(PROBED_TOKENS, calibration.length()), 1, calibration.count());
+        return calibration.take(0, windows);
     }
 
     private TokenWindows calibration(Checkpoint source) {

@@ -177,6 +177,7 @@ class RecipeTest {
                 .isEqualTo(new Quantize(
                         Quantize.Method.GPTQ,
                         Mix.of(Preset.Q4_0),
+                        Optional.empty(),
                         usual.damping(),
                         usual.actOrder(),
                         usual.floatTarget(),

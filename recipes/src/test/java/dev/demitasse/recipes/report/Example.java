@@ -225,6 +225,6 @@ final class Example {
                 errors.add(new TensorError(name, scale * (1 + layer * 0.2 + random.nextDouble())));
             }
         }
-        return new Quantization(stage, description, errors);
+        return new Quantization(stage, description, errors, List.of());
     }
 }
