@@ -178,9 +178,7 @@ public record Quantize(
     private static Optional<Limit> limit(Fields fields) {
         Optional<Long> size = fields.find(SIZE);
         Optional<Double> bits = fields.find(BITS);
-        long given = Stream.of(fields.find(FORMAT), size, bits)
-                .filter(Optional::isPresent)
-                .count();
+        long given = Stream.of(FORMAT, SIZE, BITS).filter(fields::has).count();
         if (given != 1) {
             fields.wrong(
                     FORMAT,
