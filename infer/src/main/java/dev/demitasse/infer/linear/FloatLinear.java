@@ -117,10 +117,7 @@ public final class FloatLinear implements Linear {
             for (int t = 0; t < tokens; t++) {
                 int to = (token + t) * outputs + row;
                 for (int r = 0; r < rows; r++) {
-                    y[to + r] = blocks[at + r * TileProduct.PANEL + t];
-                }
-                for (int r = 0; r < rows && bias.length > 0; r++) {
-                    y[to + r] += bias[row + r];
+                    y[to + r] = result(blocks[at + r * TileProduct.PANEL + t], row + r);
                 }
             }
         }
