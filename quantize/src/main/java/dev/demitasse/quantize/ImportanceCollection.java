@@ -4,6 +4,7 @@ import dev.demitasse.datasets.TokenWindows;
 import dev.demitasse.infer.ActivationListener;
 import dev.demitasse.infer.DecoderLayer;
 import dev.demitasse.infer.Embedding;
+import dev.demitasse.infer.evaluate.Protocol;
 import dev.demitasse.infer.weights.WeightSource;
 import dev.demitasse.model.Checkpoint;
 import dev.demitasse.model.Experts;
@@ -21,7 +22,8 @@ import java.util.Map;
 
 /**
  * Collects what llama-imatrix collects: the sum of squares of every input of every projection in the model as it is, window
- * by window. Weights stay where they are; of activations one window's are held.
+ * by window. As there each window's first token gives way to bos, if the model has one: what the first position draws is
+ * large in some models. Weights stay where they are; of activations one window's are held.
  */
 public final class ImportanceCollection implements ActivationListener {
     private final Checkpoint source;
@@ -71,7 +73,7 @@ public final class ImportanceCollection implements ActivationListener {
         ImportanceCollection collection = new ImportanceCollection(source);
         progress.begin("collecting importance", calibration.count(), "windows");
         for (int window = 0; window < calibration.count(); window++) {
-            collection.run(calibration.window(window));
+            collection.run(Protocol.LLAMACPP.prepare(calibration.window(window), source.config()));
             progress.advance(1);
         }
         progress.end();

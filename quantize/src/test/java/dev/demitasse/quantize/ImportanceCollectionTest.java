@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.demitasse.datasets.TokenWindows;
 import dev.demitasse.infer.CpuModel;
+import dev.demitasse.infer.evaluate.Protocol;
 import dev.demitasse.model.Checkpoint;
 import dev.demitasse.model.ModelConfig;
 import dev.demitasse.model.Role;
@@ -51,7 +52,7 @@ class ImportanceCollectionTest {
             float[] row = new float[config.hiddenSize()];
             TokenWindows windows = windows(config);
             for (int window = 0; window < COUNT; window++) {
-                for (int id : windows.window(window)) {
+                for (int id : Protocol.LLAMACPP.prepare(windows.window(window), config)) {
                     embedding.readRow(id, row, 0);
                     double square = 0;
                     for (float value : row) {

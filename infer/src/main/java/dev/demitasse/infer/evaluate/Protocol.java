@@ -16,7 +16,7 @@ public enum Protocol {
         }
 
         @Override
-        int[] prepare(int[] window, ModelConfig config) {
+        public int[] prepare(int[] window, ModelConfig config) {
             return window;
         }
     },
@@ -31,7 +31,7 @@ public enum Protocol {
         }
 
         @Override
-        int[] prepare(int[] window, ModelConfig config) {
+        public int[] prepare(int[] window, ModelConfig config) {
             OptionalInt bos = config.specialTokens().bos();
             int[] prepared = window.clone();
             bos.ifPresent(id -> prepared[0] = id);
@@ -43,7 +43,7 @@ public enum Protocol {
     public abstract int firstScored(int length);
 
     /** What the model is shown in place of {@code window}. */
-    abstract int[] prepare(int[] window, ModelConfig config);
+    public abstract int[] prepare(int[] window, ModelConfig config);
 
     /** Which tokens of {@code test} a model is shown and asked about: where equal, equal models predict equally. */
     String fingerprint(TokenWindows test, ModelConfig config) {
