@@ -5,6 +5,7 @@ import dev.demitasse.model.format.Q4_K;
 import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.format.TensorFormat;
 import dev.demitasse.quantize.mix.Mix;
+import java.nio.file.Path;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
@@ -23,6 +24,7 @@ import java.util.stream.Stream;
  * @param refinements rounds of coordinate descent after GPTQ
  * @param alpha how much of the activations' range SmoothQuant moves into the weights; empty to search it
  * @param transform of the float weights before they are rounded
+ * @param importance a file that tells what inputs carry, instead of calibration text
  */
 public record Quantize(
         Method method,
@@ -33,7 +35,8 @@ public record Quantize(
         double floatTarget,
         int refinements,
         OptionalDouble alpha,
-        Transform transform)
+        Transform transform,
+        Optional<Path> importance)
         implements Work {
 
     /** How the rounding is chosen. */
@@ -110,6 +113,10 @@ public record Quantize(
             Kind.choice(Transform.class, "a transform"),
             "none",
             "what is done to the float weights first, their function unchanged; goes with every method");
+    private static final Key<Path> IMATRIX = Key.optional(
+            "imatrix",
+            Kind.FILE,
+            "importance: an importance matrix, by `demitasse imatrix` or llama-imatrix; without it data.calibration is read");
     private static final Key<TensorFormat> EMBEDDING =
             Key.optional("embedding", SINGLE_FORMAT, "format of the embedding; without it what `format` makes of it");
     private static final Key<TensorFormat> HEAD = Key.optional(
@@ -136,7 +143,8 @@ public record Quantize(
             EMBEDDING,
             HEAD,
             PURE,
-            TENSORS);
+            TENSORS,
+            IMATRIX);
 
     private static Map<String, TensorFormat> tableFormats() {
         Map<String, TensorFormat> formats = new TreeMap<>();
@@ -167,7 +175,12 @@ public record Quantize(
                 fields.get(FLOAT_TARGET),
                 fields.get(REFINEMENTS),
                 fields.get(ALPHA),
-                fields.get(TRANSFORM));
+                fields.get(TRANSFORM),
+                fields.find(IMATRIX));
+        if (fields.has(IMATRIX) && (quantize.method != Method.IMPORTANCE || quantize.transform != Transform.NONE)) {
+            fields.wrong(
+                    IMATRIX, "is for method importance, and without a transform; the others read data.calibration");
+        }
         boolean smooth = quantize.method == Method.SMOOTHQUANT;
         if (smooth && fields.find(FORMAT).isPresent() && mix.base() != ScalarFormat.I8) {
             fields.wrong(FORMAT, "smoothquant is for int8; for block formats use gptq or rtn");
@@ -201,7 +214,8 @@ public record Quantize(
 
     /** Whether it looks at activations, or at predictions. */
     public boolean calibrates() {
-        return limit.isPresent() || method != Method.RTN || transform != Transform.NONE;
+        boolean known = method == Method.IMPORTANCE && importance.isPresent();
+        return limit.isPresent() || method != Method.RTN && !known || transform != Transform.NONE;
     }
 
     /** Method and mix, as in {@code gptq, q4_k_m}. */

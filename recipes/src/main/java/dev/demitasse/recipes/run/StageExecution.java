@@ -15,6 +15,7 @@ import dev.demitasse.export.onnx.OnnxExport;
 import dev.demitasse.export.onnx.OnnxOptions;
 import dev.demitasse.model.Checkpoint;
 import dev.demitasse.model.ModelConfig;
+import dev.demitasse.model.gguf.ImportanceMatrix;
 import dev.demitasse.model.progress.Progress;
 import dev.demitasse.model.tokenizer.Tokenizer;
 import dev.demitasse.prune.PruneReport;
@@ -210,10 +211,13 @@ final class StageExecution {
             Mix mix = budget.map(
                             plan -> plan.mix(source.config(), quantize.mix().id()))
                     .orElse(quantize.mix());
-            QuantizationReport report = Quantization.run(
-                    QuantizationJob.of(source, WorkOptions.of(quantize, mix), calibration, places.output)
-                            .withWork(places.work),
-                    progress);
+            QuantizationJob job = QuantizationJob.of(source, WorkOptions.of(quantize, mix), calibration, places.output)
+                    .withWork(places.work);
+            if (quantize.importance().isPresent()) {
+                job = job.withImportance(
+                        ImportanceMatrix.read(quantize.importance().get()));
+            }
+            QuantizationReport report = Quantization.run(job, progress);
             List<String> notes = new ArrayList<>(report.fallbacks());
             budget.ifPresent(plan -> notes.add("%,d of %,d bytes used, a KL divergence of %.3g expected of the formats"
                     .formatted(plan.bytes(), plan.limit(), plan.loss())));

@@ -9,6 +9,9 @@ import dev.demitasse.recipes.language.Prune;
 import dev.demitasse.recipes.language.Quantize;
 import dev.demitasse.recipes.language.Recipe;
 import dev.demitasse.recipes.language.Stage;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
@@ -60,6 +63,7 @@ public final class StageKeys {
                 }
             }
             case Quantize quantize -> {
+                quantize.importance().ifPresent(file -> inputs.put("imatrix", hash(file)));
                 if (quantize.calibrates()) {
                     text(inputs, "data.calibration", data.calibration());
                 }
@@ -67,6 +71,14 @@ public final class StageKeys {
             case Export export -> {}
         }
         return new StageKey(inputs);
+    }
+
+    private static String hash(Path file) {
+        try {
+            return Hashes.sha256(file, bytes -> {});
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     private void training(Map<String, String> inputs, Data data) {

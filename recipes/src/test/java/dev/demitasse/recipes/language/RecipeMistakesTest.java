@@ -83,6 +83,22 @@ class RecipeMistakesTest {
     }
 
     @Test
+    void importanceMatricesAndExceptions() throws IOException {
+        assertThat(stageMistakes("""
+                        - {id: a, quantize: {format: q4_0, method: importance, imatrix: none.gguf}}
+                        - {id: b, from: model, quantize: {format: q4_0, method: gptq, imatrix: r.yaml}}
+                        - {id: c, from: model, quantize: {format: q4_0, tensors: [q8_0]}}
+                        - {id: d, from: model, quantize: {format: q4_0, tensors: {"*.up": q8_1}}}
+                        """))
+                .satisfiesExactly(
+                        none -> assertThat(none).startsWith("r.yaml:4: quantize.imatrix: there is no 'none.gguf'"),
+                        gptq -> assertThat(gptq).startsWith("r.yaml:5: quantize.imatrix: is for method importance"),
+                        list -> assertThat(list).isEqualTo("r.yaml:6: quantize.tensors: must be a mapping, is a list"),
+                        q81 -> assertThat(q81)
+                                .startsWith("r.yaml:7: quantize.tensors: 'q8_1' is not a format; did you"));
+    }
+
+    @Test
     void stagesThatDoNotFollow() throws IOException {
         assertThat(stageMistakes("""
                         - {id: q4, quantize: {format: q4_0}}

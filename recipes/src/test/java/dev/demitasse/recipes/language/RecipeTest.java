@@ -183,6 +183,7 @@ class RecipeTest {
                         usual.floatTarget(),
                         usual.refinements(),
                         usual.smoothing(),
-                        Quantize.Transform.NONE));
+                        Quantize.Transform.NONE,
+                        Optional.empty()));
     }
 }
