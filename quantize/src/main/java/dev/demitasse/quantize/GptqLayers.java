@@ -202,11 +202,12 @@ final class GptqLayers implements LayerQuantizer {
         private void nearest(TensorKey key) {
             long start = System.nanoTime();
             RoundedTensor rounded = RoundedTensor.nearest(exactWeights.tensor(key), plan.of(key));
-            take(key, rounded, Optional.empty(), start);
+            take(key, rounded, Optional.empty(), Optional.empty(), start);
         }
 
-        private void take(TensorKey key, RoundedTensor rounded, Optional<Double> error, long start) {
-            outcome.put(key, rounded, error, start);
+        private void take(
+                TensorKey key, RoundedTensor rounded, Optional<Double> error, Optional<Double> silent, long start) {
+            outcome.put(key, rounded, error, silent, start);
             weights.put(key, rounded.weight());
             rounded.scale().ifPresent(scale -> weights.put(key.part(Part.SCALE), scale));
         }
@@ -316,7 +317,12 @@ final class GptqLayers implements LayerQuantizer {
                         .orElseGet(() -> RoundedTensor.nearest(original, plan.of(key)));
                 double error = OutputError.relative(
                         weight.rows(), aim::readRow, (row, into, at) -> widen(rounded, row, into, at), moments.input());
-                take(key, rounded, Optional.of(error), start);
+                take(
+                        key,
+                        rounded,
+                        Optional.of(error),
+                        Optional.of(moments.input().silent()),
+                        start);
             }
         }
 

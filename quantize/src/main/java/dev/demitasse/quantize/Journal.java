@@ -46,6 +46,7 @@ record Journal(String job, int layers, Map<String, Long> tensors, List<TensorRep
                     .put("weight_error", report.weightError())
                     .put("seconds", report.seconds());
             report.outputError().ifPresent(error -> entry.put("output_error", error));
+            report.silent().ifPresent(share -> entry.put("silent", share));
         }
         ArrayNode files = json.putArray("states");
         states.forEach(files::add);
@@ -77,6 +78,7 @@ record Journal(String job, int layers, Map<String, Long> tensors, List<TensorRep
                     report.path("format").asText(),
                     report.path("weight_error").asDouble(),
                     Optional.ofNullable(report.get("output_error")).map(JsonNode::asDouble),
+                    Optional.ofNullable(report.get("silent")).map(JsonNode::asDouble),
                     report.path("seconds").asDouble()));
         }
         List<Long> states = new ArrayList<>();

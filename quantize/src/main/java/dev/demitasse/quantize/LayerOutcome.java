@@ -25,8 +25,13 @@ final class LayerOutcome {
         this.original = original;
     }
 
+    /** Takes up a finished matrix whose inputs were not looked at, begun at {@code start} of {@link System#nanoTime}. */
+    void put(TensorKey key, RoundedTensor rounded, long start) {
+        put(key, rounded, Optional.empty(), Optional.empty(), start);
+    }
+
     /** Takes up a finished matrix, begun at {@code start} of {@link System#nanoTime}. */
-    void put(TensorKey key, RoundedTensor rounded, Optional<Double> outputError, long start) {
+    void put(TensorKey key, RoundedTensor rounded, Optional<Double> outputError, Optional<Double> silent, long start) {
         tensors.put(key, rounded.weight());
         rounded.scale().ifPresent(scale -> tensors.put(key.part(Part.SCALE), scale));
         reports.add(new TensorReport(
@@ -35,6 +40,7 @@ final class LayerOutcome {
                 rounded.weight().format().id(),
                 rounded.errorAgainst(original.tensor(key)),
                 outputError,
+                silent,
                 (System.nanoTime() - start) / 1e9));
     }
 

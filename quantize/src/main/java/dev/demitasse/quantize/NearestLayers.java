@@ -42,7 +42,7 @@ final class NearestLayers implements LayerQuantizer {
             long start = System.nanoTime();
             Tensor tensor = weights.tensor(key);
             if (TensorPlan.quantizes(key)) {
-                outcome.put(key, rounded(key, tensor), Optional.empty(), start);
+                outcome.put(key, rounded(key, tensor), start);
             } else {
                 outcome.put(key, tensor);
             }

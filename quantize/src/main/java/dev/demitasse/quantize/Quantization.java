@@ -4,7 +4,10 @@ import dev.demitasse.datasets.TokenWindows;
 import dev.demitasse.infer.weights.WeightSource;
 import dev.demitasse.model.Checkpoint;
 import dev.demitasse.model.InvalidRequestException;
+import dev.demitasse.model.MalformedModelException;
 import dev.demitasse.model.ModelConfig;
+import dev.demitasse.model.Role;
+import dev.demitasse.model.Tensor;
 import dev.demitasse.model.TensorKey;
 import dev.demitasse.model.format.BlockFormat;
 import dev.demitasse.model.format.TensorFormat;
@@ -12,6 +15,10 @@ import dev.demitasse.model.progress.Progress;
 import dev.demitasse.model.safetensors.CheckpointWriter;
 import dev.demitasse.quantize.QuantizationReport.TensorReport;
 import dev.demitasse.quantize.QuantizeOptions.Method;
+import dev.demitasse.quantize.grid.Grid;
+import dev.demitasse.quantize.grid.QuantizedMatrix;
+import dev.demitasse.quantize.grid.RoundToNearest;
+import dev.demitasse.quantize.matrix.Matrix;
 import dev.demitasse.quantize.mix.TensorPlan;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -21,6 +28,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.stream.IntStream;
 
 /** Quantizes a checkpoint, layer by layer, into a checkpoint whose tensors are packed as they will ship. */
 public final class Quantization {
@@ -106,8 +114,8 @@ public final class Quantization {
     private Optional<String> write(CheckpointWriter writer, Optional<Resumption> resumption, Progress progress)
             throws IOException {
         ReplacedWeights quantized = new ReplacedWeights(WeightSource.of(source));
-        List<QuantizedLayer> outside = outside(quantized);
         StateStore store = new StateStore(job.stateBytes(), job.work().orElse(job.output()));
+        List<QuantizedLayer> outside = outside(quantized, store);
         try (LayerQuantizer layers = layers(quantized, store)) {
             int done = 0;
             Optional<String> note = Optional.empty();
@@ -123,6 +131,7 @@ public final class Quantization {
             }
             LayerProgress inside = new LayerProgress(progress);
             for (int layer = done; layer < config.layers(); layer++) {
+                config.layerTensors(layer).forEach(this::requireFinite);
                 QuantizedLayer finished = layers.quantize(layer, inside);
                 write(layer, finished, writer);
                 if (resumption.isPresent()) {
@@ -191,18 +200,70 @@ public final class Quantization {
     }
 
     /** Embedding and head, rounded; they take the originals' place in {@code quantized}. */
-    private List<QuantizedLayer> outside(ReplacedWeights quantized) {
+    private List<QuantizedLayer> outside(ReplacedWeights quantized, StateStore store) throws IOException {
         List<QuantizedLayer> rounded = new ArrayList<>();
+        Optional<double[]> importance = headImportance(store);
         for (TensorKey key : config.tensors()) {
-            if (!key.role().perLayer() && TensorPlan.quantizes(key)) {
+            if (key.role().perLayer()) {
+                continue;
+            }
+            requireFinite(key);
+            if (TensorPlan.quantizes(key)) {
                 LayerOutcome outcome = new LayerOutcome(config, WeightSource.of(source));
                 long start = System.nanoTime();
-                outcome.put(key, RoundedTensor.nearest(source.tensor(key), plan.of(key)), Optional.empty(), start);
+                outcome.put(key, rounded(key, importance.filter(columns -> foretells(key))), start);
                 rounded.add(outcome.finish());
                 quantized.putAll(rounded.getLast().tensors());
             }
         }
         return rounded;
+    }
+
+    /** Whether what a table's rows give are the predictions. */
+    private boolean foretells(TensorKey key) {
+        return key.role() == Role.HEAD || key.role() == Role.EMBEDDING && config.tiedHead();
+    }
+
+    /** How much each column of the head carries, for methods that go by what inputs carry. */
+    private Optional<double[]> headImportance(StateStore store) throws IOException {
+        boolean weighs = switch (options.method()) {
+            case IMPORTANCE, GPTQ, AWQ -> true;
+            case RTN, SMOOTHQUANT -> false;
+        };
+        return weighs && job.calibration().isPresent()
+                ? HeadInput.importance(
+                        config, WeightSource.of(source), job.calibration().get(), store)
+                : Optional.empty();
+    }
+
+    private RoundedTensor rounded(TensorKey key, Optional<double[]> importance) {
+        Tensor original = source.tensor(key);
+        TensorFormat format = plan.of(key);
+        Optional<Grid> grid = importance.flatMap(columns -> Grid.of(format, original.columns()));
+        if (grid.isEmpty() || format.rowScaled()) {
+            return RoundedTensor.nearest(original, format);
+        }
+        QuantizedMatrix matrix = RoundToNearest.quantize(Matrix.of(original), grid.get(), importance.orElseThrow());
+        return RoundedTensor.of(matrix, original.name(), format, Optional.empty());
+    }
+
+    /** Refuses a tensor that holds what is no finite number, before anything is made of it. */
+    private void requireFinite(TensorKey key) {
+        Tensor tensor = source.tensor(key);
+        int columns = tensor.columns();
+        IntStream.range(0, tensor.rows()).parallel().forEach(row -> {
+            float[] values = new float[columns];
+            tensor.readRow(row, values, 0);
+            for (int column = 0; column < columns; column++) {
+                if (!Float.isFinite(values[column])) {
+                    throw new MalformedModelException(
+                            source.path(),
+                            "tensor '%s' holds %s in row %,d, column %,d"
+                                    .formatted(config.name(key), values[column], row, column),
+                            "its training diverged or the file is damaged; take another checkpoint");
+                }
+            }
+        });
     }
 
     /** Embedding, head and final norm. */

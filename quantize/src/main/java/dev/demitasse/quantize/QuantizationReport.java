@@ -37,10 +37,32 @@ public record QuantizationReport(
      * @param weightError |W − Q|² / |W|²
      * @param outputError |X(W − Q)ᵀ|² / |XWᵀ|² over the calibration's activations X, if they were looked at; where GPTQ
      *     aimed at the float model's outputs, W is the weight that meets them
+     * @param silent share of its columns whose input was always zero, if inputs were looked at
      * @param seconds that finding its codes took
      */
     public record TensorReport(
-            String name, int layer, String format, double weightError, Optional<Double> outputError, double seconds) {}
+            String name,
+            int layer,
+            String format,
+            double weightError,
+            Optional<Double> outputError,
+            Optional<Double> silent,
+            double seconds) {}
+
+    /** How far the calibration reached: its tokens, and the inputs that it never moved; empty without one. */
+    public Optional<String> coverage() {
+        if (calibrationTokens == 0) {
+            return Optional.empty();
+        }
+        List<Double> shares =
+                tensors.stream().flatMap(tensor -> tensor.silent().stream()).toList();
+        double silent =
+                shares.stream().mapToDouble(Double::doubleValue).average().orElse(0);
+        return Optional.of("calibrated on %,d tokens".formatted(calibrationTokens)
+                + (shares.isEmpty()
+                        ? ""
+                        : "; %.3g %% of the inputs' columns were always zero".formatted(100 * silent)));
+    }
 
     /** The {@code count} tensors with the largest output error, worst first. */
     public List<TensorReport> worst(int count) {

@@ -12,6 +12,7 @@ import dev.demitasse.infer.evaluate.Evaluation;
 import dev.demitasse.infer.evaluate.Protocol;
 import dev.demitasse.model.Checkpoint;
 import dev.demitasse.model.InvalidRequestException;
+import dev.demitasse.model.MalformedModelException;
 import dev.demitasse.model.Role;
 import dev.demitasse.model.Tensor;
 import dev.demitasse.model.TensorKey;
@@ -24,6 +25,7 @@ import dev.demitasse.model.format.TensorFormat;
 import dev.demitasse.model.gguf.ImportanceMatrix;
 import dev.demitasse.model.progress.Progress;
 import dev.demitasse.model.reference.SharedData;
+import dev.demitasse.model.safetensors.CheckpointWriter;
 import dev.demitasse.quantize.QuantizeOptions.Method;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -101,6 +103,37 @@ class QuantizationTest {
                     .allSatisfy(tensor ->
                             assertThat(tensor.outputError().orElseThrow()).isBetween(1e-5, 0.05));
             assertThat(report.calibrationTokens()).isEqualTo(12 * 64);
+            assertThat(report.coverage().orElseThrow()).contains("768 tokens", "0 % of the inputs' columns");
+        }
+    }
+
+    /** What is no number is told by name and place, and nothing is left of what was begun. */
+    @Test
+    void refusesWeightsThatAreNoNumbers() throws IOException {
+        Path model = SharedData.require("data/models/stories260K");
+        Path damaged = temporary.resolve("damaged");
+        TensorKey broken = TensorKey.weight(Role.UP, 3);
+        try (Checkpoint source = Checkpoint.open(model);
+                CheckpointWriter writer = CheckpointWriter.create(
+                        damaged, source.config(), source.tokenizer(), key -> ScalarFormat.F32)) {
+            for (TensorKey key : source.config().tensors()) {
+                float[] values = source.tensor(key).toFloats();
+                if (key.equals(broken)) {
+                    values[2 * 64 + 7] = Float.NaN;
+                }
+                writer.write(key, Tensor.ofFloats("t", values, source.config().shape(key)));
+            }
+            writer.commit();
+        }
+        TokenWindows calibration = windows(model, 64, 4);
+        Path output = temporary.resolve("refused");
+        try (Checkpoint source = Checkpoint.open(damaged)) {
+            assertThatThrownBy(() -> Quantization.run(source, Q40_GPTQ, calibration, output, Progress.SILENT))
+                    .isInstanceOf(MalformedModelException.class)
+                    .hasMessageContaining("model.layers.3.mlp.up_proj.weight")
+                    .hasMessageContaining("NaN in row 2, column 7");
+            assertThat(output.resolve("config.json")).doesNotExist();
+            assertThat(output.resolve("model.safetensors")).doesNotExist();
         }
     }
 

@@ -98,6 +98,15 @@ public final class Hessian {
             return row == column && sum == 0 ? 1 : sum * factor;
         }
 
+        /** The share of columns that are dead. */
+        public double silent() {
+            int silent = 0;
+            for (int column = 0; column < width; column++) {
+                silent += dead(column) ? 1 : 0;
+            }
+            return (double) silent / width;
+        }
+
         /** Whether the input of {@code column} was always zero. */
         public boolean dead(int column) {
             return sums.at(column, column) == 0;

@@ -221,6 +221,7 @@ final class StageExecution {
             List<String> notes = new ArrayList<>(report.fallbacks());
             budget.ifPresent(plan -> notes.add("%,d of %,d bytes used, a KL divergence of %.3g expected of the formats"
                     .formatted(plan.bytes(), plan.limit(), plan.loss())));
+            report.coverage().ifPresent(coverage -> notes.add(coverage + templated()));
             report.resumption().ifPresent(notes::add);
             List<TensorError> errors = report.tensors().stream()
                     .map(tensor -> new TensorError(
@@ -237,6 +238,12 @@ final class StageExecution {
                     .toList();
             return new StageDetails(List.of(), errors, shares, notes, 0);
         }
+    }
+
+    /** Whether the calibration's texts are conversations in the model's own template. */
+    private String templated() {
+        boolean messages = corpora.calibration().source() instanceof DataEntry.Source.Conversations;
+        return messages ? "; conversations in the model's chat template" : "; plain text, no chat template";
     }
 
     /** Enough of the calibration to tell tensors apart. */
