@@ -56,6 +56,33 @@ class LinearTest {
         }
     }
 
+    /** Formats whose rows have scales of their own: sums are multiplied by them, the bias is not. */
+    @Test
+    void rowScalesMultiplyTheSums() {
+        Random random = new Random(23);
+        int outputs = 31;
+        int inputs = 70;
+        Tensor weight = Tensor.ofFloats("w", gaussian(random, outputs * inputs), outputs, inputs);
+        Tensor scales = Tensor.ofFloats("s", gaussian(random, outputs), outputs);
+        Tensor bias = Tensor.ofFloats("b", gaussian(random, outputs), outputs);
+        Linear linear = FloatLinear.of(weight, Optional.of(scales), Optional.of(bias));
+        float[] scaled = weight.toFloats();
+        for (int i = 0; i < scaled.length; i++) {
+            scaled[i] *= scales.toFloats()[i / inputs];
+        }
+        for (int tokens : TOKENS) {
+            float[] x = gaussian(random, tokens * inputs);
+            float[] y = new float[tokens * outputs];
+            linear.multiply(x, tokens, y);
+            double[] expected = product(scaled, x, bias.toFloats(), tokens, outputs, inputs);
+            double worst = 0;
+            for (int i = 0; i < y.length; i++) {
+                worst = Math.max(worst, Math.abs(y[i] - expected[i]));
+            }
+            assertThat(worst).isLessThan(2e-4);
+        }
+    }
+
     @Test
     void threadsChangeNothing() {
         Random random = new Random(3);
