@@ -114,10 +114,13 @@ final class GptqLayers implements LayerQuantizer {
         private final LayerOutcome outcome;
         private final DecoderLayer exactLayer;
         private final LayerProgress progress;
+        private final LayerWork work;
 
         OneLayer(int layer, LayerProgress progress) {
             this.layer = layer;
             this.progress = progress;
+            this.work = new LayerWork(config, quantized.count(), quantized.length(), exact.isPresent());
+            progress.expect(work());
             this.exactWeights =
                     transform.map(layers -> layers.layer(layer, progress)).orElse(source);
             this.weights = new ReplacedWeights(exactWeights);
@@ -143,6 +146,19 @@ final class GptqLayers implements LayerQuantizer {
             return outcome.finish();
         }
 
+        /** What the whole layer takes. */
+        private double work() {
+            List<TensorKey> attention = keys(Role.QUERY, Role.KEY, Role.VALUE);
+            double first = work.half(attention, TensorKey.weight(Role.ATTENTION_OUTPUT, layer));
+            return config.feedForward(layer).experts().isEmpty()
+                    ? first + work.half(keys(Role.GATE, Role.UP), TensorKey.weight(Role.DOWN, layer))
+                    : first
+                            + config.layerTensors(layer).stream()
+                                    .filter(key -> key.expert() >= 0 && TensorPlan.quantizes(key))
+                                    .mapToDouble(work::projection)
+                                    .sum();
+        }
+
         /** Those of the layer's weights that there are. */
         private List<TensorKey> keys(Role... roles) {
             return config.layerTensors(layer).stream()
@@ -153,12 +169,13 @@ final class GptqLayers implements LayerQuantizer {
         private void half(Half half, List<TensorKey> first, TensorKey last) {
             quantize(first, outerMoments(half));
             InnerInputs inputs = new InnerInputs(half, quantized.count(), quantized.length() * config.columns(last));
-            quantize(List.of(last), innerMoments(half, last, inputs));
+            quantize(List.of(last), innerMoments(half, last, inputs, work.inner(first, last)));
             DecoderLayer current = current();
             for (int window = 0; window < quantized.count(); window++) {
                 ResidualStream stream = quantized.read(window);
                 half.complete(current, stream, inputs.of(window, current, stream));
                 quantized.write(window, stream);
+                progress.add(work.completion(last));
             }
         }
 
@@ -210,6 +227,7 @@ final class GptqLayers implements LayerQuantizer {
             outcome.put(key, rounded, error, silent, start);
             weights.put(key, rounded.weight());
             rounded.scale().ifPresent(scale -> weights.put(key.part(Part.SCALE), scale));
+            progress.add(work.projection(key));
         }
 
         /** Of what each of {@code projections}, the last of experts, sees of the quantized model's stream, if it sees any. */
@@ -252,6 +270,7 @@ final class GptqLayers implements LayerQuantizer {
                     float[] exactInput = half.input(exactLayer, exact.get().read(window));
                     drift.get().add(difference(exactInput, input, tokens * width), input, tokens);
                 }
+                progress.add(work.outer());
             }
             return new Moments(hessian.moment(), drift.map(CrossMoment::panels), Optional.empty());
         }
@@ -260,7 +279,7 @@ final class GptqLayers implements LayerQuantizer {
          * Of what the half's last projection sees; the exact stream goes through the half on the way. What the projection
          * misses is, where it adds to the residual stream, what that misses after it; else what its own output does.
          */
-        private Moments innerMoments(Half half, TensorKey last, InnerInputs inputs) {
+        private Moments innerMoments(Half half, TensorKey last, InnerInputs inputs, double operations) {
             int width = config.columns(last);
             Hessian hessian = new Hessian(width);
             Optional<CrossMoment> missed = exact.map(states -> new CrossMoment(config.hiddenSize(), width));
@@ -291,6 +310,7 @@ final class GptqLayers implements LayerQuantizer {
                     }
                     missed.get().add(difference(wanted, given, count), input, tokens);
                 }
+                progress.add(operations);
             }
             return new Moments(hessian.moment(), Optional.empty(), missed.map(CrossMoment::matrix));
         }

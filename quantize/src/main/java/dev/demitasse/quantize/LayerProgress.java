@@ -20,10 +20,10 @@ final class LayerProgress {
         expected = operations;
     }
 
-    /** So many more of its operations are done. */
+    /** So many more of its operations are done; the last part is {@link #finish}'s. */
     void add(double operations) {
         done += operations;
-        int parts = expected > 0 ? (int) Math.min(PARTS, PARTS * done / expected) : 0;
+        int parts = expected > 0 ? (int) Math.min(PARTS - 1, PARTS * done / expected) : 0;
         if (parts > told) {
             progress.advance(parts - (long) told);
             told = parts;
