@@ -254,6 +254,21 @@ public record ModelConfig(
                 : key;
     }
 
+    /**
+     * The weight that stands for all that read what {@code key}'s reads: the query's for key and value, the gate's for up, those
+     * of expert 0 for all experts'.
+     */
+    public TensorKey input(TensorKey key) {
+        Role role = switch (key.role()) {
+            case KEY, VALUE -> Role.QUERY;
+            case UP -> feedForward(key.layer()).gated() ? Role.GATE : Role.UP;
+            case EXPERT_UP -> Role.EXPERT_GATE;
+            case SHARED_UP -> Role.SHARED_GATE;
+            default -> key.role();
+        };
+        return new TensorKey(role, key.part(), key.layer(), role.perExpert() ? 0 : TensorKey.NO_EXPERT);
+    }
+
     /** Whether the model has the tensor: a weight of its own, or a bias. */
     public boolean has(TensorKey key) {
         if (!hasModule(key)) {
@@ -262,7 +277,7 @@ public record ModelConfig(
         return switch (key.part()) {
             case WEIGHT -> key.role().norm() ? norm(key).weight() : key.role() != Role.HEAD || !head.tied();
             case BIAS -> hasBias(key);
-            case SCALE -> false;
+            case SCALE, INPUT_SCALE, INPUT_ZERO_POINT -> false;
         };
     }
 
@@ -462,9 +477,12 @@ public record ModelConfig(
 
     /**
      * The shape {@code key}'s tensor must have: {@code [out, in]} of a matrix, {@code [out]} of a vector,
-     * {@code [heads, D]} of a norm with weights for each head.
+     * {@code [heads, D]} of a norm with weights for each head, none of a single number.
      */
     public long[] shape(TensorKey key) {
+        if (key.part() == Part.INPUT_SCALE || key.part() == Part.INPUT_ZERO_POINT) {
+            return new long[0];
+        }
         if (key.role().matrix()) {
             return key.part() == Part.WEIGHT ? new long[] {rows(key), columns(key)} : new long[] {rows(key)};
         }

@@ -20,7 +20,11 @@ public record TensorKey(Role role, Part part, int layer, int expert) {
         WEIGHT,
         BIAS,
         /** Scale of each output row, F32 {@code [out]}, of a weight whose format is {@link dev.demitasse.model.format.TensorFormat#rowScaled}. */
-        SCALE
+        SCALE,
+        /** F32, one number: the scale that the inputs of a weight are rounded to 8 bits by, where it is fixed. */
+        INPUT_SCALE,
+        /** U8, one number: the code of an input of 0, where that is fixed. */
+        INPUT_ZERO_POINT
     }
 
     public TensorKey {

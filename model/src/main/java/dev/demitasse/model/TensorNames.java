@@ -125,6 +125,8 @@ public final class TensorNames {
             case WEIGHT -> ".weight";
             case BIAS -> ".bias";
             case SCALE -> ".weight_scale";
+            case INPUT_SCALE -> ".input_scale";
+            case INPUT_ZERO_POINT -> ".input_zero_point";
         };
     }
 

@@ -111,16 +111,9 @@ final class TensorLosses implements ActivationListener {
 
     /** The projection that {@link ActivationListener} tells of in place of {@code key}. */
     private TensorKey inputOf(TensorKey key) {
-        Role role = key.role();
-        Role told = switch (role) {
-            case KEY, VALUE -> Role.QUERY;
-            case UP -> config.has(TensorKey.weight(Role.GATE, key.layer())) ? Role.GATE : Role.UP;
-            case EXPERT_UP -> Role.EXPERT_GATE;
-            case SHARED_UP -> Role.SHARED_GATE;
-            // Tied: what matters is what it foretells.
-            case EMBEDDING -> config.tiedHead() ? Role.HEAD : Role.EMBEDDING;
-            default -> role;
-        };
+        // Tied: what matters is what it foretells.
+        boolean head = key.role() == Role.EMBEDDING && config.tiedHead();
+        Role told = head ? Role.HEAD : config.input(key).role();
         return new TensorKey(told, key.part(), key.layer(), key.expert());
     }
 }

@@ -3,6 +3,7 @@ package dev.demitasse.export.onnx;
 import static dev.demitasse.export.onnx.GraphBuilder.attribute;
 
 import ai.onnx.proto.OnnxMl.TensorProto.DataType;
+import dev.demitasse.export.onnx.GraphWeights.Kind;
 import dev.demitasse.model.Head;
 import dev.demitasse.model.InputEmbedding;
 import dev.demitasse.model.ModelConfig;
@@ -77,8 +78,11 @@ final class DecoderGraph {
 
     /** Rows {@code ids} of a table, {@code [B, S, columns]}. */
     private String rows(String scope, TensorKey table, String ids) {
+        if (weights.kind(table) == Kind.BLOCKS) {
+            return linear.blockRows(scope, table, ids);
+        }
         String rows = graph.node(scope, "Gather", weights.rows(table), ids);
-        if (!weights.integer(table)) {
+        if (weights.kind(table) == Kind.FLOAT) {
             return rows;
         }
         String codes = graph.node(scope, "Cast", attribute("to", DataType.FLOAT.getNumber()), rows);

@@ -19,9 +19,13 @@ import java.util.stream.IntStream;
 
 /** Assembles a graph. Values are known by their names; a node's output is called after the scope it stands in. */
 final class GraphBuilder {
+    /** The domain of ONNX Runtime's own operators. */
+    static final String CONTRIBUTED = "com.microsoft";
+
     private final GraphProto.Builder graph = GraphProto.newBuilder().setName("demitasse");
     private final Map<String, Initializer> initializers = new LinkedHashMap<>();
     private final Map<String, Integer> names = new HashMap<>();
+    private boolean contributed;
 
     /** A graph input; dimensions are Long, or String for one that varies. */
     void input(String name, TensorProto.DataType type, Object... dimensions) {
@@ -81,6 +85,25 @@ final class GraphBuilder {
                 .addAllOutput(results)
                 .addAllAttribute(attributes));
         return results;
+    }
+
+    /** Adds a node with one output, of an operator that ONNX Runtime adds to ONNX's. */
+    String contributed(String scope, String operator, List<AttributeProto> attributes, List<String> inputs) {
+        String name = unique(scope + "/" + operator);
+        graph.addNode(NodeProto.newBuilder()
+                .setDomain(CONTRIBUTED)
+                .setOpType(operator)
+                .setName(name)
+                .addAllInput(inputs)
+                .addOutput(name)
+                .addAllAttribute(attributes));
+        contributed = true;
+        return name;
+    }
+
+    /** Whether any operator is not of ONNX itself. */
+    boolean contributed() {
+        return contributed;
     }
 
     /** {@code value · factor}; nothing is added for a factor of 1. */

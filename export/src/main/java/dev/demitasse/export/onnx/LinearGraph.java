@@ -3,16 +3,23 @@ package dev.demitasse.export.onnx;
 import static dev.demitasse.export.onnx.GraphBuilder.attribute;
 
 import ai.onnx.proto.OnnxMl.TensorProto.DataType;
+import dev.demitasse.export.onnx.GraphWeights.Kind;
+import dev.demitasse.model.InputQuantization;
 import dev.demitasse.model.Role;
 import dev.demitasse.model.TensorKey;
 import dev.demitasse.model.TensorKey.Part;
+import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /**
- * Linear projections, y = xWᵀ + b. A float weight is a MatMul. An INT8 weight is multiplied in integers: x is quantized
- * to unsigned bytes on the fly (DynamicQuantizeLinear, one scale and zero point for the whole of x), MatMulInteger sums
- * products of codes in int32, and the sum is scaled by x's scale times each output's.
+ * Linear projections, y = xWᵀ + b. A float weight is a MatMul. An INT8 weight is multiplied in integers. Either x is quantized to
+ * unsigned bytes on the fly (DynamicQuantizeLinear, one scale and zero point for the whole of x), MatMulInteger sums products of
+ * codes in int32, and the sum is scaled by x's scale times each output's. Or x is rounded by a fixed scale: QuantizeLinear,
+ * DequantizeLinear, then a MatMul by the weight's DequantizeLinear, which runtimes make one product of integers of. A weight of a
+ * block format is multiplied as it is by ONNX Runtime's MatMulNBits, in float32.
  */
 final class LinearGraph {
     private final GraphBuilder graph;
@@ -27,6 +34,7 @@ final class LinearGraph {
     static final class Input {
         private final String scope;
         private final String value;
+        private final Map<String, String> rounded = new HashMap<>();
         private Optional<List<String>> quantized = Optional.empty();
 
         Input(String scope, String value) {
@@ -45,6 +53,14 @@ final class LinearGraph {
             }
             return quantized.get();
         }
+
+        /** Rounded to codes of a fixed scale and zero point, as floats again. */
+        private String rounded(GraphBuilder graph, String scale, String zeroPoint) {
+            return rounded.computeIfAbsent(scale, fixed -> {
+                String codes = graph.node(scope, "QuantizeLinear", value, fixed, zeroPoint);
+                return graph.node(scope, "DequantizeLinear", codes, fixed, zeroPoint);
+            });
+        }
     }
 
     /** Rows of which each of several experts has a run, those of expert 0 first. */
@@ -52,7 +68,7 @@ final class LinearGraph {
         private final Input input;
         private final String counts;
         private final int experts;
-        private Optional<List<String>> floats = Optional.empty();
+        private Optional<List<Input>> floats = Optional.empty();
         private Optional<List<String>> codes = Optional.empty();
 
         private Runs(Input input, String counts, int experts) {
@@ -61,9 +77,11 @@ final class LinearGraph {
             this.experts = experts;
         }
 
-        private String floats(GraphBuilder graph, int expert) {
+        private Input floats(GraphBuilder graph, int expert) {
             if (floats.isEmpty()) {
-                floats = Optional.of(split(graph, input.value));
+                floats = Optional.of(split(graph, input.value).stream()
+                        .map(rows -> new Input(input.scope, rows))
+                        .toList());
             }
             return floats.get().get(expert);
         }
@@ -90,17 +108,18 @@ final class LinearGraph {
         String[] products = new String[runs.experts];
         for (int expert = 0; expert < runs.experts; expert++) {
             TensorKey key = TensorKey.expert(first.role(), first.layer(), expert);
-            String matrix = weights.transposed(key);
-            products[expert] = weights.integer(key)
-                    ? integerProduct(scope, runs.codes(graph, expert), runs.input, key, matrix)
-                    : graph.node(scope, "MatMul", runs.floats(graph, expert), matrix);
+            boolean onTheFly =
+                    weights.kind(key) == Kind.INTEGER && weights.input(key).isEmpty();
+            products[expert] = onTheFly
+                    ? integerProduct(scope, runs.codes(graph, expert), runs.input, key, weights.transposed(key))
+                    : multiply(scope, runs.floats(graph, expert), key);
         }
         return graph.node(scope, "Concat", attribute("axis", 0L), products);
     }
 
     /** The projection of {@code key}'s module. */
     String apply(String scope, Input input, TensorKey key) {
-        return addBias(scope, multiply(scope, input, key, weights.transposed(key)), key);
+        return addBias(scope, multiply(scope, input, key), key);
     }
 
     /** Logits: by the head, or by the embedding where that is the head too; stored once, turned in the graph. */
@@ -110,8 +129,14 @@ final class LinearGraph {
             return apply(scope, input, head);
         }
         TensorKey embedding = TensorKey.weight(Role.EMBEDDING);
-        String turned = graph.node(scope, "Transpose", attribute("perm", 1L, 0L), weights.rows(embedding));
-        return addBias(scope, multiply(scope, input, embedding, turned), head);
+        String product = weights.kind(embedding) == Kind.BLOCKS
+                ? blockProduct(scope, input.value, embedding)
+                : multiply(scope, input, head, embedding, turned(scope, embedding));
+        return addBias(scope, product, head);
+    }
+
+    private String turned(String scope, TensorKey table) {
+        return graph.node(scope, "Transpose", attribute("perm", 1L, 0L), weights.rows(table));
     }
 
     private String addBias(String scope, String product, TensorKey key) {
@@ -120,10 +145,31 @@ final class LinearGraph {
                 : product;
     }
 
-    private String multiply(String scope, Input input, TensorKey key, String matrix) {
-        return weights.integer(key)
-                ? integerProduct(scope, input.quantized(graph).get(0), input, key, matrix)
-                : graph.node(scope, "MatMul", input.value, matrix);
+    private String multiply(String scope, Input input, TensorKey key) {
+        return weights.kind(key) == Kind.BLOCKS
+                ? blockProduct(scope, input.value, key)
+                : multiply(scope, input, key, key, weights.transposed(key));
+    }
+
+    /**
+     * By a float or INT8 matrix.
+     *
+     * @param key of the module
+     * @param stored of the weight that {@code matrix [in, out]} is of
+     */
+    private String multiply(String scope, Input input, TensorKey key, TensorKey stored, String matrix) {
+        if (weights.kind(stored) == Kind.FLOAT) {
+            return graph.node(scope, "MatMul", input.value, matrix);
+        }
+        Optional<InputQuantization> fixed = weights.input(key);
+        if (fixed.isEmpty()) {
+            return integerProduct(scope, input.quantized(graph).get(0), input, stored, matrix);
+        }
+        String rounded = input.rounded(
+                graph, weights.inputScale(key, fixed.get()), weights.inputZeroPoint(key, fixed.get()));
+        String floats =
+                graph.node(scope, "DequantizeLinear", attribute("axis", 1L), matrix, weights.scales(stored));
+        return graph.node(scope, "MatMul", rounded, floats);
     }
 
     /** @param codes all of the quantized {@code input}, or some rows */
@@ -133,5 +179,38 @@ final class LinearGraph {
         String floats = graph.node(scope, "Cast", attribute("to", DataType.FLOAT.getNumber()), sums);
         String scale = graph.node(scope, "Mul", quantized.get(1), weights.scales(key));
         return graph.node(scope, "Mul", floats, scale);
+    }
+
+    private String blockProduct(String scope, String value, TensorKey key) {
+        GraphWeights.Blocks blocks = weights.blocks(scope, key);
+        List<String> inputs = new ArrayList<>(List.of(value, blocks.codes(), blocks.scales()));
+        blocks.zeros().ifPresent(inputs::add);
+        return graph.contributed(
+                scope,
+                "MatMulNBits",
+                List.of(
+                        attribute("K", (long) weights.config().columns(key)),
+                        attribute("N", (long) weights.config().rows(key)),
+                        attribute("bits", (long) blocks.form().bits()),
+                        attribute("block_size", (long) blocks.form().format().blockSize())),
+                inputs);
+    }
+
+    /** Rows {@code ids} of a table of a block format, as floats. */
+    String blockRows(String scope, TensorKey table, String ids) {
+        GraphWeights.Blocks blocks = weights.blocks(scope, table);
+        // The same codes as the head's where that is tied, row by row.
+        String codes = graph.node(scope, "Reshape", blocks.codes(), graph.longs(0, -1));
+        List<String> inputs = new ArrayList<>(List.of(codes, ids, blocks.scales()));
+        blocks.zeros().ifPresent(inputs::add);
+        return graph.contributed(
+                scope,
+                "GatherBlockQuantized",
+                List.of(
+                        attribute("bits", (long) blocks.form().bits()),
+                        attribute("block_size", (long) blocks.form().format().blockSize()),
+                        attribute("gather_axis", 0L),
+                        attribute("quantize_axis", 1L)),
+                inputs);
     }
 }

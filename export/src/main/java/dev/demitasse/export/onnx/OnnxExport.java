@@ -10,6 +10,7 @@ import dev.demitasse.model.Checkpoint;
 import dev.demitasse.model.InvalidRequestException;
 import dev.demitasse.model.ModelConfig;
 import dev.demitasse.model.files.AtomicFile;
+import dev.demitasse.model.format.BlockFormat;
 import dev.demitasse.model.onnx.OnnxNames;
 import dev.demitasse.model.progress.Progress;
 import java.io.IOException;
@@ -17,10 +18,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 
 /**
  * Writes a checkpoint as an ONNX decoder graph of standard operators, with a cache of keys and values as inputs and
- * outputs ({@link OnnxNames}). INT8 weights are multiplied in integers; all others become float32.
+ * outputs ({@link OnnxNames}). INT8 weights are multiplied in integers, weights of block formats that MatMulNBits takes
+ * ({@link dev.demitasse.model.onnx.OnnxBlocks}) as they are; all others are float32.
  */
 public final class OnnxExport {
     /** ReduceMean takes its axes as an input from here on; every runtime of the last years knows it. */
@@ -35,7 +38,7 @@ public final class OnnxExport {
      * Writes {@code file}, a data file beside it if the weights need one, and the model's config.json and tokenizer.json
      * beside both.
      *
-     * @throws InvalidRequestException if the model is no decoder
+     * @throws InvalidRequestException if the model is no decoder, or a weight is of a format that no operator takes
      */
     public static ExportReport write(Checkpoint source, OnnxOptions options, Path file, Progress progress)
             throws IOException {
@@ -43,12 +46,13 @@ public final class OnnxExport {
         Path place = file.toAbsolutePath();
         ExportReport.Builder report = new ExportReport.Builder();
         GraphBuilder graph = new GraphBuilder();
-        new DecoderGraph(graph, new GraphWeights(source, graph, report), options.hiddenStates()).build();
+        GraphWeights tensors = new GraphWeights(source, graph, options, report);
+        new DecoderGraph(graph, tensors, options.hiddenStates()).build();
         ObjectNode json = source.config().family().write(source.config());
         json.put("torch_dtype", "float32");
         String config = JSON.writeValueAsString(json) + "\n";
         ModelFile model =
-                new ModelFile(place, model(config), graph.graph(), graph.initializers(), options.inlineLimit());
+                new ModelFile(place, model(config, graph, tensors.blocks()), graph.graph(), graph.initializers(), options.inlineLimit());
         List<Path> weights = model.write(progress);
         List<Path> files = new ArrayList<>(weights);
         files.add(place.resolveSibling("config.json"));
@@ -79,13 +83,23 @@ public final class OnnxExport {
         }
     }
 
-    private static ModelProto model(String config) {
-        return ModelProto.newBuilder()
+    private static ModelProto model(String config, GraphBuilder graph, Map<String, BlockFormat> blocks) {
+        ModelProto.Builder model = ModelProto.newBuilder()
                 .setIrVersion(IR_VERSION)
                 .setProducerName(OnnxNames.PRODUCER)
                 .addOpsetImport(OperatorSetIdProto.newBuilder().setDomain("").setVersion(OPERATOR_SET))
                 .addMetadataProps(ModelFile.entry(OnnxNames.CONFIG, config))
-                .addMetadataProps(ModelFile.entry(OnnxNames.LAYOUT, OnnxNames.LAYOUT_VERSION))
-                .build();
+                .addMetadataProps(ModelFile.entry(OnnxNames.LAYOUT, OnnxNames.LAYOUT_VERSION));
+        if (graph.contributed()) {
+            model.addOpsetImport(
+                    OperatorSetIdProto.newBuilder().setDomain(GraphBuilder.CONTRIBUTED).setVersion(1));
+        }
+        if (!blocks.isEmpty()) {
+            StringBuilder lines = new StringBuilder();
+            blocks.forEach((name, format) ->
+                    lines.append(name).append(' ').append(format.id()).append('\n'));
+            model.addMetadataProps(ModelFile.entry(OnnxNames.BLOCKS, lines.toString()));
+        }
+        return model.build();
     }
 }

@@ -12,6 +12,7 @@ import ai.onnxruntime.OrtSession;
 import dev.demitasse.export.ExportReport;
 import dev.demitasse.export.Int8Checkpoints;
 import dev.demitasse.model.Checkpoint;
+import dev.demitasse.model.InputQuantization;
 import dev.demitasse.model.Role;
 import dev.demitasse.model.Tensor;
 import dev.demitasse.model.TensorKey;
@@ -37,7 +38,7 @@ class OnnxInt8Test {
 
     /**
      * One projection in ONNX Runtime against the arithmetic that the operators' definitions give
-     * (onnx.ai/onnx/operators: DynamicQuantizeLinear, MatMulInteger).
+     * (onnx.ai/onnx/operators: DynamicQuantizeLinear, MatMulInteger; QuantizeLinear, DequantizeLinear).
      */
     @Test
     void projectsAsTheOperatorsAreDefined() throws Exception {
@@ -52,18 +53,44 @@ class OnnxInt8Test {
             for (int i = 0; i < input.length; i++) {
                 input[i] = (float) random.nextGaussian();
             }
-            float[] output = runProjection(checkpoint, key, input, tokens);
-            float[] expected = project(checkpoint, key, input, tokens);
-            assertThat(output).hasSameSizeAs(expected);
-            for (int i = 0; i < output.length; i++) {
-                assertThat(output[i]).as("output %d", i).isCloseTo(expected[i], within(1e-5f));
-            }
+            assertClose(
+                    runProjection(checkpoint, OnnxOptions.DEFAULT, key, input, tokens),
+                    project(checkpoint, key, input, tokens, byRange(input)));
+            // Some inputs lie beyond what a fixed scale reaches.
+            InputQuantization fixed = InputQuantization.over(-1.7f, 2.1f);
+            assertThat(fixed.zeroPoint()).isEqualTo(114);
+            OnnxOptions options = OnnxOptions.DEFAULT.withInputs(Map.of(key, fixed));
+            assertClose(
+                    runProjection(checkpoint, options, key, input, tokens),
+                    project(checkpoint, key, input, tokens, fixed));
+            assertClose(
+                    runProjection(checkpoint, options, TensorKey.weight(Role.VALUE, 1), input, tokens),
+                    project(checkpoint, TensorKey.weight(Role.VALUE, 1), input, tokens, fixed));
         }
     }
 
-    private float[] runProjection(Checkpoint checkpoint, TensorKey key, float[] input, int tokens) throws Exception {
+    private static void assertClose(float[] output, float[] expected) {
+        assertThat(output).hasSameSizeAs(expected);
+        for (int i = 0; i < output.length; i++) {
+            assertThat(output[i]).as("output %d", i).isCloseTo(expected[i], within(1e-5f));
+        }
+    }
+
+    private static InputQuantization byRange(float[] input) {
+        float least = 0;
+        float most = 0;
+        for (float value : input) {
+            least = Math.min(least, value);
+            most = Math.max(most, value);
+        }
+        float step = (most - least) / 255;
+        return new InputQuantization(step, Math.clamp((int) Math.rint(-least / step), 0, 255));
+    }
+
+    private float[] runProjection(
+            Checkpoint checkpoint, OnnxOptions options, TensorKey key, float[] input, int tokens) throws Exception {
         GraphBuilder graph = new GraphBuilder();
-        LinearGraph linear = new LinearGraph(graph, new GraphWeights(checkpoint, graph, new ExportReport.Builder()));
+        LinearGraph linear = new LinearGraph(graph, new GraphWeights(checkpoint, graph, options, new ExportReport.Builder()));
         int width = checkpoint.config().hiddenSize();
         graph.input("x", DataType.FLOAT, "tokens", width);
         String product = linear.apply("/test", new LinearGraph.Input("/test", "x"), key);
@@ -86,15 +113,10 @@ class OnnxInt8Test {
         }
     }
 
-    private static float[] project(Checkpoint checkpoint, TensorKey key, float[] input, int tokens) {
-        float least = 0;
-        float most = 0;
-        for (float value : input) {
-            least = Math.min(least, value);
-            most = Math.max(most, value);
-        }
-        float step = (most - least) / 255;
-        int zero = Math.clamp((int) Math.rint(-least / step), 0, 255);
+    private static float[] project(
+            Checkpoint checkpoint, TensorKey key, float[] input, int tokens, InputQuantization rounding) {
+        float step = rounding.scale();
+        int zero = rounding.zeroPoint();
         Tensor weight = checkpoint.tensor(key);
         float[] codes = weight.toFloats();
         float[] scales = checkpoint.tensor(key.part(Part.SCALE)).toFloats();

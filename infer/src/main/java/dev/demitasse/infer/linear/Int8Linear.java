@@ -4,14 +4,15 @@ import dev.demitasse.infer.kernel.DotProduct;
 import dev.demitasse.infer.kernel.MatrixKernel;
 import dev.demitasse.infer.kernel.RowDecoder;
 import dev.demitasse.infer.parallel.Workers;
+import dev.demitasse.model.InputQuantization;
 import dev.demitasse.model.Tensor;
 import java.util.Arrays;
 import java.util.Optional;
 
 /**
- * A projection over 8-bit weights with one scale a row, as ONNX's DynamicQuantizeLinear, MatMulInteger, Cast and Mul
- * compute it: the input rounded to 8 bits over its whole {@code [tokens, in]}, the products summed as 32-bit integers,
- * the sum times (scale of the input · scale of the row).
+ * A projection over 8-bit weights with one scale a row, as ONNX's DynamicQuantizeLinear (or QuantizeLinear),
+ * MatMulInteger, Cast and Mul compute it: the input rounded to 8 bits over its whole {@code [tokens, in]} (or by a fixed scale),
+ * the products summed as 32-bit integers, the sum times (scale of the input · scale of the row).
  *
  * <p>The integer sums are computed by float multiply-adds, which lose nothing as long as they stay under 2²⁴, that is
  * over {@link TileProduct#DEPTH} columns; from stretch to stretch they are carried as ints. On x86 that is twice as
@@ -21,22 +22,31 @@ public final class Int8Linear implements Linear {
     private final Tensor weight;
     private final float[] scales;
     private final float[] bias;
+    private final Optional<InputQuantization> input;
 
-    private Int8Linear(Tensor weight, float[] scales, float[] bias) {
+    private Int8Linear(Tensor weight, float[] scales, float[] bias, Optional<InputQuantization> input) {
         this.weight = weight;
         this.scales = scales;
         this.bias = bias;
+        this.input = input;
+    }
+
+    /** By the range of each input. */
+    public static Int8Linear of(Tensor weight, Tensor scales, Optional<Tensor> bias) {
+        return of(weight, scales, bias, Optional.empty());
     }
 
     /**
      * @param weight I8 codes {@code [out, in]}
      * @param scales one for each row, {@code [out]}
+     * @param input how inputs are rounded; by the range of each if nothing is fixed
      */
-    public static Int8Linear of(Tensor weight, Tensor scales, Optional<Tensor> bias) {
+    public static Int8Linear of(
+            Tensor weight, Tensor scales, Optional<Tensor> bias, Optional<InputQuantization> input) {
         if (scales.elements() != weight.rows()) {
             throw new IllegalArgumentException("%s with scales %s".formatted(weight, scales));
         }
-        return new Int8Linear(weight, scales.toFloats(), FloatLinear.biasOf(weight, bias));
+        return new Int8Linear(weight, scales.toFloats(), FloatLinear.biasOf(weight, bias), input);
     }
 
     @Override
@@ -52,7 +62,7 @@ public final class Int8Linear implements Linear {
     @Override
     public void multiply(LinearInput x, float[] y, Workers workers) {
         TileProduct.check(this, x, y);
-        DynamicQuantization quantized = x.quantized();
+        QuantizedInput quantized = x.quantized(input);
         if (x.tokens() <= TileProduct.FEW_TOKENS) {
             multiplyRows(quantized, y, workers);
         } else {
@@ -65,7 +75,7 @@ public final class Int8Linear implements Linear {
         }
     }
 
-    private void multiplyRows(DynamicQuantization x, float[] y, Workers workers) {
+    private void multiplyRows(QuantizedInput x, float[] y, Workers workers) {
         int inputs = inputs();
         int outputs = outputs();
         int tokens = x.centred().tokens();

@@ -2,6 +2,7 @@ package dev.demitasse.infer.linear;
 
 import dev.demitasse.infer.parallel.Workers;
 import dev.demitasse.infer.weights.WeightSource;
+import dev.demitasse.model.InputQuantization;
 import dev.demitasse.model.ModelConfig;
 import dev.demitasse.model.Role;
 import dev.demitasse.model.Tensor;
@@ -27,8 +28,17 @@ public sealed interface Linear permits FloatLinear, Int8Linear {
         }
         Tensor scales = source.tensor(key.part(Part.SCALE));
         return weight.format() == ScalarFormat.I8
-                ? Int8Linear.of(weight, scales, bias)
+                ? Int8Linear.of(weight, scales, bias, fixedInput(source, key))
                 : FloatLinear.of(weight, Optional.of(scales), bias);
+    }
+
+    private static Optional<InputQuantization> fixedInput(WeightSource source, TensorKey key) {
+        TensorKey scale = key.part(Part.INPUT_SCALE);
+        return source.has(scale)
+                ? Optional.of(new InputQuantization(
+                        source.tensor(scale).toFloats()[0],
+                        source.tensor(key.part(Part.INPUT_ZERO_POINT)).toInts()[0]))
+                : Optional.empty();
     }
 
     /** A projection over a weight whose rows need no scales. */

@@ -2,6 +2,9 @@ package dev.demitasse.infer.linear;
 
 import dev.demitasse.infer.kernel.MatrixKernel;
 import dev.demitasse.infer.parallel.Workers;
+import dev.demitasse.model.InputQuantization;
+import java.util.Objects;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -14,7 +17,8 @@ public final class LinearInput {
     private final int tokens;
     private final int width;
     private float @Nullable [] panels;
-    private @Nullable DynamicQuantization quantized;
+    private @Nullable QuantizedInput quantized;
+    private @Nullable InputQuantization quantizedBy;
 
     /**
      * @param values at least {@code tokens · width}, row-major
@@ -50,10 +54,18 @@ public final class LinearInput {
         return panels;
     }
 
-    /** x rounded to 8 bits; its {@code centred} codes take x's place in a product of integers. */
-    DynamicQuantization quantized() {
-        if (quantized == null) {
-            quantized = DynamicQuantization.of(values, tokens, width);
+    /**
+     * x rounded to 8 bits; its {@code centred} codes take x's place in a product of integers.
+     *
+     * @param fixed by what; by the range of x if by nothing else
+     */
+    QuantizedInput quantized(Optional<InputQuantization> fixed) {
+        @Nullable InputQuantization by = fixed.orElse(null);
+        if (quantized == null || !Objects.equals(by, quantizedBy)) {
+            quantized = fixed.isPresent()
+                    ? QuantizedInput.fixed(values, tokens, width, fixed.get())
+                    : QuantizedInput.dynamic(values, tokens, width);
+            quantizedBy = by;
         }
         return quantized;
     }

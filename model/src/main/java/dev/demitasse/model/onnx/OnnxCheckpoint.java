@@ -18,7 +18,6 @@ import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
@@ -35,6 +34,7 @@ public final class OnnxCheckpoint implements Checkpoint {
     private final ModelConfig config;
     private final TensorNames names;
     private final Optional<Tokenizer> tokenizer;
+    private final BlockInitializers blocks;
     private final Map<TensorKey, Tensor> turned = new ConcurrentHashMap<>();
 
     private OnnxCheckpoint(OnnxFile file, ModelConfig config, Optional<Tokenizer> tokenizer) {
@@ -42,6 +42,7 @@ public final class OnnxCheckpoint implements Checkpoint {
         this.config = config;
         this.names = config.names();
         this.tokenizer = tokenizer;
+        this.blocks = BlockInitializers.of(file, config);
     }
 
     /**
@@ -94,19 +95,34 @@ public final class OnnxCheckpoint implements Checkpoint {
 
     @Override
     public boolean has(TensorKey key) {
-        return file.tensors().containsKey(name(key));
+        // A tied head is not stored, though there is a tensor for it.
+        boolean own = key.part() == Part.WEIGHT || key.part() == Part.SCALE;
+        return file.tensors().containsKey(name(own ? key : place(key)));
+    }
+
+    /** The key that {@code key}'s tensor stands under. */
+    private TensorKey place(TensorKey key) {
+        return switch (key.part()) {
+            case WEIGHT, BIAS, SCALE -> config.stored(key);
+            case INPUT_SCALE, INPUT_ZERO_POINT -> config.input(key);
+        };
     }
 
     @Override
     public Tensor tensor(TensorKey key) {
-        TensorKey own = config.stored(key);
+        TensorKey own = place(key);
         Tensor tensor = stored(own);
+        if (blocks.has(tensor.name())) {
+            return turned.computeIfAbsent(own, missing -> blocks.join(own, tensor));
+        }
         return transposed(own) ? turned.computeIfAbsent(own, missing -> turn(tensor)) : tensor;
     }
 
     @Override
     public TensorFormat format(TensorKey key) {
-        return stored(config.stored(key)).format();
+        TensorKey own = place(key);
+        Tensor tensor = stored(own);
+        return blocks.has(tensor.name()) ? blocks.format(tensor.name()) : tensor.format();
     }
 
     /** The initializer, its shape and type checked. */
@@ -115,13 +131,26 @@ public final class OnnxCheckpoint implements Checkpoint {
         if (tensor == null) {
             throw malformed("has no initializer '" + name(key) + "'");
         }
+        if (blocks.has(tensor.name())) {
+            blocks.check(key, tensor);
+            return tensor;
+        }
         long[] shape = config.shape(key);
         if (transposed(key)) {
             shape = new long[] {shape[1], shape[0]};
         }
-        if (!Arrays.equals(tensor.shape(), shape)) {
-            throw malformed("initializer '%s' is %s, its configuration asks for %s"
-                    .formatted(tensor.name(), Arrays.toString(tensor.shape()), Arrays.toString(shape)));
+        BlockInitializers.checkShape(file.path(), tensor, shape);
+        if (key.part() == Part.INPUT_ZERO_POINT) {
+            BlockInitializers.checkFormat(file.path(), tensor, ScalarFormat.U8);
+            return tensor;
+        }
+        if (key.part() == Part.INPUT_SCALE) {
+            BlockInitializers.checkFormat(file.path(), tensor, ScalarFormat.F32);
+            float scale = tensor.toFloats()[0];
+            if (!(scale > 0) || Float.isInfinite(scale)) {
+                throw malformed("initializer '%s' is %s, which is no scale".formatted(tensor.name(), scale));
+            }
+            return tensor;
         }
         boolean integer = tensor.format() == ScalarFormat.I8 && key.part() == Part.WEIGHT && has(key.part(Part.SCALE));
         if (!integer && !(tensor.format() instanceof ScalarFormat scalar && scalar.floating())) {

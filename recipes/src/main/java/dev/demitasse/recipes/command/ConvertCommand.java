@@ -57,7 +57,8 @@ final class ConvertCommand implements Callable<Integer> {
             paramLabel = "FORMAT",
             description = {
                 "f32, f16, bf16, and in GGUF q8_0 or q4_0. As the model has it if nothing is said; blocks become bf16 in a"
-                        + " folder, which transformers can load then. ONNX is f32, or int8 where the model is."
+                        + " folder, which transformers can load then. ONNX is f32, int8, q8_0, q4_0 or int4 as the"
+                        + " model is; f32 turns blocks that it has no operator for into floats."
             })
     private Optional<String> format = Optional.empty();
 
@@ -73,9 +74,10 @@ final class ConvertCommand implements Callable<Integer> {
                 print(GgufExport.write(source, options, target, progress), out);
             } else if (name.endsWith(".onnx")) {
                 if (wanted.isPresent() && wanted.get() != ScalarFormat.F32) {
-                    throw new InvalidRequestException("--format", "is not for ONNX", "quantize to int8 in a recipe");
+                    throw new InvalidRequestException("--format", "is not for ONNX", "quantize in a recipe");
                 }
-                print(OnnxExport.write(source, OnnxOptions.DEFAULT, target, progress), out);
+                OnnxOptions options = wanted.isPresent() ? OnnxOptions.DEFAULT.withDequantized() : OnnxOptions.DEFAULT;
+                print(OnnxExport.write(source, options, target, progress), out);
             } else {
                 writeFolder(source, wanted, progress);
                 out.println(target.toAbsolutePath());

@@ -12,14 +12,34 @@ import java.util.TreeMap;
  * Writes a checkpoint as one file that other programs run.
  *
  * @param target what kind of file
- * @param weights GGUF: what float matrices are stored in; empty as they are. Those in a block format stay in it
+ * @param weights GGUF: what float matrices are stored in; empty as they are. Those in a block format stay in it. ONNX: float32
+ *     for block formats that are not to stay as they are
+ * @param activations ONNX: by what the inputs of INT8 weights are rounded
+ * @param ranges ONNX: what of the calibration text's activations static ones reach
  * @param file its name in the run's artifacts folder; empty for the stage's id with the kind's ending
  */
-public record Export(Target target, Optional<TensorFormat> weights, Optional<String> file) implements Work {
+public record Export(
+        Target target, Optional<TensorFormat> weights, Activations activations, Ranges ranges, Optional<String> file)
+        implements Work {
     /** Kinds of files. */
     public enum Target {
         GGUF,
         ONNX
+    }
+
+    /** By what the inputs of INT8 weights are rounded. */
+    public enum Activations {
+        /** The range of each input as it comes. */
+        DYNAMIC,
+        /** Ranges fixed by data.calibration. */
+        STATIC
+    }
+
+    /** How far fixed ranges reach. */
+    public enum Ranges {
+        MINMAX,
+        PERCENTILE,
+        ENTROPY
     }
 
     private static final Key<Target> FORMAT =
@@ -27,12 +47,27 @@ public record Export(Target target, Optional<TensorFormat> weights, Optional<Str
     private static final Key<TensorFormat> WEIGHTS = Key.optional(
             "weights",
             Kind.choice(formats(), "a format"),
-            "GGUF: format of matrices that are still float; without it they stay as they are. Quantized ones always do");
+            "GGUF: format of matrices that are still float; without it they stay as they are. Quantized ones always do."
+                    + " ONNX: `f32` writes block formats as floats, those too that no operator multiplies by (k-quants,"
+                    + " `q4_1`, `iq4_nl`, `nf4` …)");
+    private static final Key<Activations> ACTIVATIONS = Key.of(
+            "activations",
+            Kind.choice(Activations.class, "a way to round activations"),
+            "dynamic",
+            "ONNX with `int8` weights: `dynamic` rounds activations by the range of each input, `static` by ranges fixed on"
+                    + " data.calibration (QuantizeLinear, DequantizeLinear)");
+    private static final Key<Ranges> RANGES = Key.of(
+            "ranges",
+            Kind.choice(Ranges.class, "a choice of ranges"),
+            "minmax",
+            "static activations: to the least and greatest value seen; to where 99.99 % of the values are within; to where"
+                    + " rounding keeps most of their distribution");
     private static final Key<String> FILE = Key.optional(
             "file", Kind.TEXT, "the file's name in `artifacts/`; without it the stage's id and `.gguf` or `.onnx`");
 
     static final Section SECTION =
-            new Section("export", "Writes a file that other programs run.", FORMAT, WEIGHTS, FILE);
+            new Section(
+            "export", "Writes a file that other programs run.", FORMAT, WEIGHTS, ACTIVATIONS, RANGES, FILE);
 
     /** What float matrices may be stored in, by name. */
     public static Map<String, TensorFormat> formats() {
@@ -50,8 +85,17 @@ public record Export(Target target, Optional<TensorFormat> weights, Optional<Str
 
     static Export read(Fields fields) {
         Target target = fields.get(FORMAT);
-        if (target == Target.ONNX && fields.has(WEIGHTS)) {
-            fields.wrong(WEIGHTS, "is for gguf; an onnx file holds what the checkpoint holds");
+        Optional<TensorFormat> weights = fields.find(WEIGHTS);
+        if (target == Target.ONNX && weights.isPresent() && weights.get() != ScalarFormat.F32) {
+            fields.wrong(WEIGHTS, "can only be f32 in an onnx file, which otherwise holds what the checkpoint holds");
+        }
+        Activations activations = fields.get(ACTIVATIONS);
+        Ranges ranges = fields.get(RANGES);
+        if (target != Target.ONNX && activations != Activations.DYNAMIC) {
+            fields.wrong(ACTIVATIONS, "is for onnx");
+        }
+        if (activations != Activations.STATIC && ranges != Ranges.MINMAX) {
+            fields.wrong(RANGES, "is for static activations");
         }
         Optional<String> file = fields.find(FILE);
         if (file.isPresent() && !file.get().endsWith("." + Kind.word(target))) {
@@ -59,7 +103,12 @@ public record Export(Target target, Optional<TensorFormat> weights, Optional<Str
         } else if (file.isPresent() && !file.get().matches("[A-Za-z0-9_][A-Za-z0-9_.-]*")) {
             fields.wrong(FILE, "must be a plain file name, is '%s'".formatted(file.get()));
         }
-        return new Export(target, fields.find(WEIGHTS), file);
+        return new Export(target, weights, activations, ranges, file);
+    }
+
+    /** Whether it runs the model on data.calibration. */
+    public boolean calibrates() {
+        return activations == Activations.STATIC;
     }
 
     /** The name of the file that stage {@code id} writes. */

@@ -146,7 +146,11 @@ final class RecipeReader {
                         need(data.calibration().isPresent(), "calibration", stage);
                     }
                 }
-                case Export export -> {}
+                case Export export -> {
+                    if (export.calibrates()) {
+                        need(data.calibration().isPresent(), "calibration", stage);
+                    }
+                }
             }
         }
         boolean gates = stages.stream().anyMatch(stage -> !stage.gates().isEmpty());

@@ -3,9 +3,11 @@ package dev.demitasse.recipes.language;
 import dev.demitasse.model.format.BlockFormat;
 import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.format.TensorFormat;
+import dev.demitasse.model.onnx.OnnxBlocks;
 import dev.demitasse.model.gguf.GgmlType;
 import dev.demitasse.recipes.language.Node.Mapping;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -57,6 +59,9 @@ final class StageGraph {
     private final boolean hasModel;
     private final Set<String> all;
     private final Map<String, Form> forms = new LinkedHashMap<>();
+    /** Of stages that quantize: what most of their weights are in. */
+    private final Map<String, TensorFormat> formats = new HashMap<>();
+
     private final List<Stage> stages = new ArrayList<>();
 
     /** @param all ids of all stages, those still to come too */
@@ -99,6 +104,9 @@ final class StageGraph {
         forms.put(
                 id,
                 work.filter(chosen -> sound).map(chosen -> form(chosen, from)).orElse(Form.UNKNOWN));
+        if (sound && work.get() instanceof Quantize quantize) {
+            formats.put(id, quantize.mix().base());
+        }
         List<Gate> gates = fields.has(GATE) ? Gate.read(fields.section(GATE, Gate.SECTION, "gate"), this) : List.of();
         work.ifPresent(chosen -> stages.add(new Stage(id, from, chosen, gates)));
     }
@@ -193,9 +201,28 @@ final class StageGraph {
             case Export export -> {
                 switch (export.target()) {
                     case GGUF -> expect(fields, FROM, from.get(), Form.FLOAT, Form.BLOCKS);
-                    case ONNX -> expect(fields, FROM, from.get(), Form.FLOAT, Form.INT8);
+                    case ONNX -> {
+                        if (forms.get(from.get()) == Form.FILE) {
+                            fields.wrong(FROM, "'%s' has an exported file; this stage needs weights".formatted(from.get()));
+                        }
+                        checkOperators(fields, export, from.get());
+                    }
                 }
             }
+        }
+    }
+
+    /** Formats that no operator of ONNX multiplies by must become floats. */
+    private void checkOperators(Fields fields, Export export, String from) {
+        Optional<TensorFormat> format = Optional.ofNullable(formats.get(from));
+        if (format.isPresent()
+                && format.get() != ScalarFormat.I8
+                && OnnxBlocks.of(format.get()).isEmpty()
+                && export.weights().isEmpty()) {
+            fields.wrong(
+                    FROM,
+                    "'%s' has %s weights, which no operator of ONNX multiplies by; quantize to int8, q8_0, q4_0 or an int4 group format, or add weights: f32 to the export"
+                            .formatted(from, format.get().weightName()));
         }
     }
 

@@ -1,6 +1,7 @@
 package dev.demitasse.recipes.plan;
 
 import dev.demitasse.model.Checkpoint;
+import dev.demitasse.model.InvalidRequestException;
 import dev.demitasse.model.ModelConfig;
 import dev.demitasse.model.Tensor;
 import dev.demitasse.model.TensorKey;
@@ -8,6 +9,7 @@ import dev.demitasse.model.TensorKey.Part;
 import dev.demitasse.model.format.BlockFormat;
 import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.format.TensorFormat;
+import dev.demitasse.model.onnx.OnnxBlocks;
 import dev.demitasse.quantize.mix.TensorPlan;
 import dev.demitasse.recipes.language.Export;
 import java.util.LinkedHashMap;
@@ -60,8 +62,30 @@ record Layout(ModelConfig config, Map<TensorKey, TensorFormat> formats) {
     Layout exported(Export work) {
         return switch (work.target()) {
             case GGUF -> mapped(format -> gguf(format, work.weights()));
-            case ONNX -> mapped(format -> format == ScalarFormat.I8 ? format : ScalarFormat.F32);
+            case ONNX -> {
+                if (work.calibrates() && !formats.containsValue(ScalarFormat.I8)) {
+                    throw new InvalidRequestException(
+                            "export.activations",
+                            "static is for int8 weights, but they are %s".formatted(formatName()),
+                            "quantize to int8 first");
+                }
+                yield mapped(format -> onnx(format, work.weights().isPresent()));
+            }
         };
+    }
+
+    private static TensorFormat onnx(TensorFormat stored, boolean floats) {
+        boolean plain = stored instanceof ScalarFormat && !stored.rowScaled();
+        if (plain || floats && stored != ScalarFormat.I8) {
+            return ScalarFormat.F32;
+        }
+        if (stored != ScalarFormat.I8 && OnnxBlocks.of(stored).isEmpty()) {
+            throw new InvalidRequestException(
+                    "export.format",
+                    "onnx has no operator that multiplies by %s".formatted(stored.weightName()),
+                    "quantize to int8, q8_0, q4_0 or an int4 group format, or add weights: f32");
+        }
+        return stored;
     }
 
     private static TensorFormat gguf(TensorFormat stored, Optional<TensorFormat> wanted) {

@@ -68,7 +68,7 @@ final class Planning {
             case Distill distill -> distill(stage, distill);
             case Prune prune -> prune(stage, prune);
             case Quantize quantize -> quantize(stage, quantize);
-            case Export export -> add(stage, input(stage).exported(export), MemoryEstimate.copying());
+            case Export export -> export(stage, export);
         }
     }
 
@@ -131,6 +131,12 @@ final class Planning {
                 source.quantized(plan),
                 calibrates ? calibrating(source, work.method() == Quantize.Method.GPTQ) : MemoryEstimate.copying(),
                 limit.isPresent() ? List.of(CHOSEN_LATER) : notes(plan));
+    }
+
+    private void export(Stage stage, Export work) {
+        Layout source = input(stage);
+        Layout result = source.exported(work);
+        add(stage, result, work.calibrates() ? calibrating(source, false) : MemoryEstimate.copying());
     }
 
     private long calibrating(Layout source, boolean secondMoments) {

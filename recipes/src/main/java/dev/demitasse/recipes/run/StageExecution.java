@@ -13,6 +13,8 @@ import dev.demitasse.export.gguf.GgufExport;
 import dev.demitasse.export.gguf.GgufOptions;
 import dev.demitasse.export.onnx.OnnxExport;
 import dev.demitasse.export.onnx.OnnxOptions;
+import dev.demitasse.infer.calibrate.InputCalibration;
+import dev.demitasse.infer.calibrate.RangeChoice;
 import dev.demitasse.model.Checkpoint;
 import dev.demitasse.model.ModelConfig;
 import dev.demitasse.model.gguf.ImportanceMatrix;
@@ -256,13 +258,29 @@ final class StageExecution {
         return corpora.windows(corpora.calibration(), source.config(), source.requireTokenizer());
     }
 
+    private OnnxOptions onnxOptions(Export export, Checkpoint source) {
+        OnnxOptions options = OnnxOptions.DEFAULT;
+        if (export.weights().isPresent()) {
+            options = options.withDequantized();
+        }
+        if (!export.calibrates()) {
+            return options;
+        }
+        RangeChoice ranges = switch (export.ranges()) {
+            case MINMAX -> RangeChoice.MINMAX;
+            case PERCENTILE -> RangeChoice.PERCENTILE;
+            case ENTROPY -> RangeChoice.ENTROPY;
+        };
+        return options.withInputs(InputCalibration.run(source, calibration(source), ranges, progress));
+    }
+
     private StageDetails export(Export export, Places places) throws IOException {
         try (Checkpoint source = Checkpoint.open(places.source())) {
             ExportReport report = switch (export.target()) {
                 case GGUF ->
                     GgufExport.write(
                             source, new GgufOptions(export.weights(), Optional.empty()), places.output, progress);
-                case ONNX -> OnnxExport.write(source, OnnxOptions.DEFAULT, places.output, progress);
+                case ONNX -> OnnxExport.write(source, onnxOptions(export, source), places.output, progress);
             };
             List<String> notes = new ArrayList<>(report.notes());
             report.changes()

@@ -179,7 +179,7 @@ public final class Verification {
         Path file = place.resolve("model.onnx");
         double logits = 0;
         try {
-            OnnxExport.write(checkpoint, OnnxOptions.DEFAULT, file, Progress.SILENT);
+            OnnxExport.write(checkpoint, OnnxOptions.DEFAULT.withDequantized(), file, Progress.SILENT);
             try (OrtModel model = OrtModel.open(file)) {
                 for (Golden.Sequence sequence : golden.sequences()) {
                     logits = Math.max(logits, difference(model.logits(sequence.inputIds()), sequence.logits()));

@@ -50,7 +50,10 @@ final class CodeVersion {
             case Distill distill -> List.of(ModelConfig.class, TextSource.class, AdamW.class);
             case Prune prune -> List.of(ModelConfig.class, TextSource.class, CpuModel.class, Pruning.class);
             case Quantize quantize -> List.of(ModelConfig.class, TextSource.class, CpuModel.class, Hessian.class);
-            case Export export -> List.of(ModelConfig.class, OnnxExport.class);
+            case Export export ->
+                export.calibrates()
+                        ? List.of(ModelConfig.class, TextSource.class, CpuModel.class, OnnxExport.class)
+                        : List.of(ModelConfig.class, OnnxExport.class);
         };
     }
 

@@ -68,7 +68,11 @@ public final class StageKeys {
                     text(inputs, "data.calibration", data.calibration());
                 }
             }
-            case Export export -> {}
+            case Export export -> {
+                if (export.calibrates()) {
+                    text(inputs, "data.calibration", data.calibration());
+                }
+            }
         }
         return new StageKey(inputs);
     }

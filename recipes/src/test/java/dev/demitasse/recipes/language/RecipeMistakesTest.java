@@ -114,7 +114,12 @@ class RecipeMistakesTest {
                         - {id: both, prune: {ffn: 0.5}, export: {format: gguf}}
                         - {id: new, from: model, pretrain: {heads: 5}}
                         - {id: blocks, from: model, quantize: {format: q8_0}}
+                        - {id: good, export: {format: onnx}}
+                        - {id: nested, from: model, quantize: {format: q4_k}}
                         - {id: bad, export: {format: onnx}}
+                        - {id: floats, from: nested, export: {format: onnx, weights: f32}}
+                        - {id: fixed, from: nested, export: {format: gguf, activations: static}}
+                        - {id: ranged, from: blocks, export: {format: onnx, ranges: entropy}}
                         """))
                 .containsExactly(
                         "r.yaml:5: stage.id: 'q4' stands twice; each stage has an id of its own",
@@ -125,18 +130,20 @@ class RecipeMistakesTest {
                         "r.yaml:10: stage.from: 'later' has int8 weights; this stage needs float weights or weights in a"
                                 + " block format",
                         "r.yaml:11: export.file: must be a plain file name, is '../x.onnx'",
-                        "r.yaml:11: stage.from: 'gguf' has an exported file; this stage needs float weights or int8"
-                                + " weights",
+                        "r.yaml:11: stage.from: 'gguf' has an exported file; this stage needs weights",
                         "r.yaml:12: stage.id: 'model' is the recipe's model; choose another",
-                        "r.yaml:12: export.weights: is for gguf; an onnx file holds what the checkpoint holds",
+                        "r.yaml:12: export.weights: can only be f32 in an onnx file, which otherwise holds what the checkpoint"
+                                + " holds",
                         "r.yaml:13: stage: needs one of pretrain, prune, distill, quantize, export",
                         "r.yaml:14: stage.export: stands beside prune; there can be one of pretrain, prune, distill,"
                                 + " quantize, export",
                         "r.yaml:15: pretrain.heads: must divide hidden_size (256) into heads of even width, is 5",
                         "r.yaml:15: pretrain.kv_heads: must divide heads (5), is 2",
                         "r.yaml:15: stage.from: does not go with pretrain; it starts from nothing",
-                        "r.yaml:17: stage.from: 'blocks' has weights in a block format; this stage needs float weights or"
-                                + " int8 weights");
+                        "r.yaml:19: stage.from: 'nested' has q4_k weights, which no operator of ONNX multiplies by; quantize to"
+                                + " int8, q8_0, q4_0 or an int4 group format, or add weights: f32 to the export",
+                        "r.yaml:21: export.activations: is for onnx",
+                        "r.yaml:22: export.ranges: is for static activations");
     }
 
     @Test
