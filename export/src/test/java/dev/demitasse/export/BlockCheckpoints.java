@@ -17,10 +17,7 @@ public final class BlockCheckpoints {
     public static void write(Path source, Path target, BlockFormat format) throws Exception {
         try (Checkpoint checkpoint = Checkpoint.open(source);
                 CheckpointWriter writer = CheckpointWriter.create(
-                        target,
-                        checkpoint.config(),
-                        checkpoint.tokenizer(),
-                        key -> format(checkpoint, key, format))) {
+                        target, checkpoint.config(), checkpoint.tokenizer(), key -> format(checkpoint, key, format))) {
             for (TensorKey key : checkpoint.config().tensors()) {
                 writer.write(key, checkpoint.tensor(key).to(format(checkpoint, key, format)));
             }

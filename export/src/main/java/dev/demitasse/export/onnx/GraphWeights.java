@@ -70,7 +70,7 @@ final class GraphWeights {
                     source.path(),
                     "%s is %s, which no operator of ONNX multiplies by: MatMulNBits takes blocks of integers with one scale and an integer zero"
                             .formatted(name(key), format.weightName()),
-                    "quantize to int8, q8_0, q4_0 or an int4 group format, or export it as f32");
+                    "quantize it to int8, q8_0, q4_0 or an int4 group format, or export it as f32");
         }
         return Kind.BLOCKS;
     }
@@ -109,10 +109,10 @@ final class GraphWeights {
 
     /** The code of an input of 0 of {@code key}'s weight. */
     String inputZeroPoint(TensorKey key, InputQuantization input) {
-        return graph.constant(Initializer.ofBytes(
-                name(config.input(key).part(Part.INPUT_ZERO_POINT)),
-                DataType.UINT8,
-                new byte[] {(byte) input.zeroPoint()}));
+        return graph.constant(
+                Initializer.ofBytes(name(config.input(key).part(Part.INPUT_ZERO_POINT)), DataType.UINT8, new byte[] {
+                    (byte) input.zeroPoint()
+                }));
     }
 
     /** The matrix as it is multiplied, {@code [in, out]}: F32, or I8 codes. */

@@ -165,10 +165,9 @@ final class LinearGraph {
         if (fixed.isEmpty()) {
             return integerProduct(scope, input.quantized(graph).get(0), input, stored, matrix);
         }
-        String rounded = input.rounded(
-                graph, weights.inputScale(key, fixed.get()), weights.inputZeroPoint(key, fixed.get()));
-        String floats =
-                graph.node(scope, "DequantizeLinear", attribute("axis", 1L), matrix, weights.scales(stored));
+        String rounded =
+                input.rounded(graph, weights.inputScale(key, fixed.get()), weights.inputZeroPoint(key, fixed.get()));
+        String floats = graph.node(scope, "DequantizeLinear", attribute("axis", 1L), matrix, weights.scales(stored));
         return graph.node(scope, "MatMul", rounded, floats);
     }
 

@@ -51,8 +51,12 @@ public final class OnnxExport {
         ObjectNode json = source.config().family().write(source.config());
         json.put("torch_dtype", "float32");
         String config = JSON.writeValueAsString(json) + "\n";
-        ModelFile model =
-                new ModelFile(place, model(config, graph, tensors.blocks()), graph.graph(), graph.initializers(), options.inlineLimit());
+        ModelFile model = new ModelFile(
+                place,
+                model(config, graph, tensors.blocks()),
+                graph.graph(),
+                graph.initializers(),
+                options.inlineLimit());
         List<Path> weights = model.write(progress);
         List<Path> files = new ArrayList<>(weights);
         files.add(place.resolveSibling("config.json"));
@@ -91,8 +95,9 @@ public final class OnnxExport {
                 .addMetadataProps(ModelFile.entry(OnnxNames.CONFIG, config))
                 .addMetadataProps(ModelFile.entry(OnnxNames.LAYOUT, OnnxNames.LAYOUT_VERSION));
         if (graph.contributed()) {
-            model.addOpsetImport(
-                    OperatorSetIdProto.newBuilder().setDomain(GraphBuilder.CONTRIBUTED).setVersion(1));
+            model.addOpsetImport(OperatorSetIdProto.newBuilder()
+                    .setDomain(GraphBuilder.CONTRIBUTED)
+                    .setVersion(1));
         }
         if (!blocks.isEmpty()) {
             StringBuilder lines = new StringBuilder();

@@ -87,10 +87,11 @@ class OnnxInt8Test {
         return new InputQuantization(step, Math.clamp((int) Math.rint(-least / step), 0, 255));
     }
 
-    private float[] runProjection(
-            Checkpoint checkpoint, OnnxOptions options, TensorKey key, float[] input, int tokens) throws Exception {
+    private float[] runProjection(Checkpoint checkpoint, OnnxOptions options, TensorKey key, float[] input, int tokens)
+            throws Exception {
         GraphBuilder graph = new GraphBuilder();
-        LinearGraph linear = new LinearGraph(graph, new GraphWeights(checkpoint, graph, options, new ExportReport.Builder()));
+        LinearGraph linear =
+                new LinearGraph(graph, new GraphWeights(checkpoint, graph, options, new ExportReport.Builder()));
         int width = checkpoint.config().hiddenSize();
         graph.input("x", DataType.FLOAT, "tokens", width);
         String product = linear.apply("/test", new LinearGraph.Input("/test", "x"), key);

@@ -27,8 +27,7 @@ public enum RangeChoice {
         @Override
         InputQuantization choose(Histogram values) {
             float threshold = EntropyThreshold.of(values);
-            return InputQuantization.over(
-                    Math.max(values.least(), -threshold), Math.min(values.greatest(), threshold));
+            return InputQuantization.over(Math.max(values.least(), -threshold), Math.min(values.greatest(), threshold));
         }
     };
 

@@ -114,7 +114,8 @@ class CalibrationTest {
             Map<TensorKey, InputQuantization> fixed = InputCalibration.run(
                     model, TokenWindows.ofTokens("random", windows), RangeChoice.MINMAX, Progress.SILENT);
             model.config().tensors().stream()
-                    .filter(key -> key.part() == TensorKey.Part.WEIGHT && key.role().projection())
+                    .filter(key ->
+                            key.part() == TensorKey.Part.WEIGHT && key.role().projection())
                     .forEach(key -> assertThat(fixed).containsKey(model.config().input(key)));
             float least = 0;
             float greatest = 0;

@@ -100,11 +100,14 @@ final class BlockInitializers {
         int columns = config.columns(key);
         MemorySegment target = file.arena().allocate(rows * form.format().bytes(columns), Long.BYTES);
         Tensor joined = new Tensor(codes.name(), form.format(), new long[] {rows, columns}, target);
-        IntStream.range(0, rows).parallel().forEach(row -> form.join(
-                row(codes, row, form.blocks(columns) * form.codeBytes()),
-                row(scales, row, form.blocks(columns) * Short.BYTES),
-                zeros.map(tensor -> row(tensor, row, form.zeroBytes(columns))).orElse(new byte[0]),
-                target.asSlice(row * joined.rowBytes(), joined.rowBytes())));
+        IntStream.range(0, rows)
+                .parallel()
+                .forEach(row -> form.join(
+                        row(codes, row, form.blocks(columns) * form.codeBytes()),
+                        row(scales, row, form.blocks(columns) * Short.BYTES),
+                        zeros.map(tensor -> row(tensor, row, form.zeroBytes(columns)))
+                                .orElse(new byte[0]),
+                        target.asSlice(row * joined.rowBytes(), joined.rowBytes())));
         return joined;
     }
 

@@ -66,6 +66,9 @@ class OnnxBlocksTest {
                 .contains("q4_0", "q5_0", "q8_0", "int4_g32", "int4_g64_asym", "int3_g128")
                 .doesNotContain("q4_1", "q5_1", "q2_k", "q3_k", "q4_k", "q5_k", "q6_k", "iq4_nl", "nf4", "mxfp4");
         assertThat(OnnxBlocks.of(new Q4_0()).orElseThrow().bits()).isEqualTo(4);
-        assertThat(forms()).filteredOn(form -> form.bits() == 8).extracting(form -> form.format().id()).contains("q8_0");
+        assertThat(forms())
+                .filteredOn(form -> form.bits() == 8)
+                .extracting(form -> form.format().id())
+                .contains("q8_0");
     }
 }

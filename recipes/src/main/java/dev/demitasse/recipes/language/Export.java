@@ -66,8 +66,7 @@ public record Export(
             "file", Kind.TEXT, "the file's name in `artifacts/`; without it the stage's id and `.gguf` or `.onnx`");
 
     static final Section SECTION =
-            new Section(
-            "export", "Writes a file that other programs run.", FORMAT, WEIGHTS, ACTIVATIONS, RANGES, FILE);
+            new Section("export", "Writes a file that other programs run.", FORMAT, WEIGHTS, ACTIVATIONS, RANGES, FILE);
 
     /** What float matrices may be stored in, by name. */
     public static Map<String, TensorFormat> formats() {

@@ -3,8 +3,8 @@ package dev.demitasse.recipes.language;
 import dev.demitasse.model.format.BlockFormat;
 import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.format.TensorFormat;
-import dev.demitasse.model.onnx.OnnxBlocks;
 import dev.demitasse.model.gguf.GgmlType;
+import dev.demitasse.model.onnx.OnnxBlocks;
 import dev.demitasse.recipes.language.Node.Mapping;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -203,7 +203,8 @@ final class StageGraph {
                     case GGUF -> expect(fields, FROM, from.get(), Form.FLOAT, Form.BLOCKS);
                     case ONNX -> {
                         if (forms.get(from.get()) == Form.FILE) {
-                            fields.wrong(FROM, "'%s' has an exported file; this stage needs weights".formatted(from.get()));
+                            fields.wrong(
+                                    FROM, "'%s' has an exported file; this stage needs weights".formatted(from.get()));
                         }
                         checkOperators(fields, export, from.get());
                     }

@@ -83,7 +83,7 @@ record Layout(ModelConfig config, Map<TensorKey, TensorFormat> formats) {
             throw new InvalidRequestException(
                     "export.format",
                     "onnx has no operator that multiplies by %s".formatted(stored.weightName()),
-                    "quantize to int8, q8_0, q4_0 or an int4 group format, or add weights: f32");
+                    "quantize to int8, q8_0, q4_0 or an int4 group format; embedding and head too (embedding: q8_0, head: q8_0, or pure: true); or add weights: f32");
         }
         return stored;
     }

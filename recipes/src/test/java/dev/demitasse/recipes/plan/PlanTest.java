@@ -41,6 +41,7 @@ class PlanTest {
               - {id: gguf, from: q4, export: {format: gguf}}
               - {id: half, from: slim, export: {format: gguf, weights: f16}}
               - {id: onnx, from: int8, export: {format: onnx}}
+              - {id: blocks, from: q4, export: {format: onnx}}
             """;
 
     @TempDir
@@ -75,6 +76,25 @@ class PlanTest {
                 .filter(stage -> stage.stage().id().equals(id))
                 .findFirst()
                 .orElseThrow();
+    }
+
+    /** What most weights are in can be multiplied by, the head's format not: told before anything is done. */
+    @Test
+    void refusesWhatNoOperatorOfOnnxTakes() {
+        assertThatThrownBy(() -> plan("""
+                stages:
+                  - {id: q4, quantize: {format: q4_0, embedding: q4_1}}
+                  - {id: onnx, export: {format: onnx}}
+                """))
+                .isInstanceOf(InvalidRequestException.class)
+                .hasMessageContaining("q4_1")
+                .hasMessageContaining("embedding: q8_0");
+        assertThatThrownBy(() -> plan("""
+                stages:
+                  - {id: onnx, from: model, export: {format: onnx, activations: static}}
+                """))
+                .isInstanceOf(InvalidRequestException.class)
+                .hasMessageContaining("static is for int8 weights");
     }
 
     /** Sizes to the byte, but for the names and the tokenizer that files hold besides tensors. */
@@ -141,14 +161,14 @@ class PlanTest {
         assertThat(stage(plan, "heal").memory()).isGreaterThan(stage(plan, "q4").memory());
         assertThat(plan.memory()).isEqualTo(stage(plan, "heal").memory());
         assertThat(plan.text())
-                .contains("slim   model  prune ffn 128 layers 3")
+                .contains("slim    model  prune ffn 128 layers 3")
                 .contains("quantize rtn int8")
                 .contains("0.01M tokens");
         JsonNode json = new ObjectMapper().readTree(plan.json());
         assertThat(json.path("model").path("parameters").asLong()).isEqualTo(260_032);
         assertThat(json.path("stages").path(0).path("intermediate_size").asInt())
                 .isEqualTo(128);
-        assertThat(json.path("stages")).hasSize(7);
+        assertThat(json.path("stages")).hasSize(8);
     }
 
     @Test
