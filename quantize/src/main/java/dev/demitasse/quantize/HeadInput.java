@@ -34,6 +34,7 @@ final class HeadInput {
                     decoder.forward(stream, decoder.newCache(states.length()), ActivationListener.NONE);
                     states.write(window, stream);
                 }
+                MappedWeights.release(config, source, layer);
             }
             return Optional.of(meanSquares(OutputHead.load(config, source), states, config.hiddenSize()));
         }

@@ -8,8 +8,8 @@ import dev.demitasse.infer.ResidualStream;
 import dev.demitasse.infer.weights.WeightSource;
 import dev.demitasse.model.ModelConfig;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Optional;
 import java.util.zip.CRC32C;
 
@@ -22,6 +22,8 @@ final class HiddenStates implements AutoCloseable {
     private final int length;
     private final int count;
     private final int numbers;
+    private final StateStore store;
+    private final long windowBytes;
     private final ResidualStream[] inMemory;
     /** The other windows: of each its hidden states and, if {@link #kept}, what its feed-forward block is to read. */
     private final Optional<SpillFile> file;
@@ -33,7 +35,9 @@ final class HiddenStates implements AutoCloseable {
         this.count = count;
         this.numbers = Math.multiplyExact(length, width);
         int arrays = parallel ? 2 : 1;
-        this.inMemory = new ResidualStream[store.inMemory(count, arrays * (long) numbers * Float.BYTES)];
+        this.store = store;
+        this.windowBytes = arrays * (long) numbers * Float.BYTES;
+        this.inMemory = new ResidualStream[store.inMemory(count, windowBytes)];
         int spilled = count - inMemory.length;
         this.kept = new boolean[spilled];
         this.file = spilled == 0
@@ -92,7 +96,7 @@ final class HiddenStates implements AutoCloseable {
         stream.kept().ifPresent(input -> spilled.write(kept.length + index, input));
     }
 
-    /** Writes all windows, which are between two layers, to a new file; returns a checksum of it. */
+    /** Writes all windows, which are between two layers, to a new file; returns the CRC-32C of it. */
     long save(Path folder, String name) throws IOException {
         CRC32C checksum = new CRC32C();
         try (SpillFile copy = SpillFile.create(folder, name, count, numbers)) {
@@ -102,24 +106,6 @@ final class HiddenStates implements AutoCloseable {
             }
         }
         return checksum.getValue();
-    }
-
-    /** Whether the file {@code path} holds what {@link #save} wrote when it returned {@code checksum}. */
-    boolean saved(Path path, long checksum) throws IOException {
-        if (!Files.exists(path)) {
-            return false;
-        }
-        CRC32C found = new CRC32C();
-        try (SpillFile copy = SpillFile.open(path, numbers)) {
-            if (copy.size() != (long) count * numbers * Float.BYTES) {
-                return false;
-            }
-            for (int window = 0; window < count; window++) {
-                copy.read(window);
-                copy.addTo(found);
-            }
-        }
-        return found.getValue() == checksum;
     }
 
     /** Takes all windows from a file that {@link #save} wrote. */
@@ -140,9 +126,11 @@ final class HiddenStates implements AutoCloseable {
         }
     }
 
-    /** Gives the file up. */
+    /** Gives memory and file up. */
     @Override
     public void close() throws IOException {
+        Arrays.fill(inMemory, null);
+        store.giveBack(inMemory.length * windowBytes);
         if (file.isPresent()) {
             file.get().close();
         }

@@ -73,6 +73,9 @@ final class JobFingerprint {
                 long bytes = Math.min(SAMPLE_BYTES, data.byteSize() - at);
                 digest.update(data.asSlice(at, bytes).toArray(ValueLayout.JAVA_BYTE));
             }
+            if (data.isMapped()) {
+                data.unload();
+            }
         }
     }
 }

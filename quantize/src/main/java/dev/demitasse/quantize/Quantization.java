@@ -15,13 +15,13 @@ import dev.demitasse.model.progress.Progress;
 import dev.demitasse.model.safetensors.CheckpointWriter;
 import dev.demitasse.quantize.QuantizationReport.TensorReport;
 import dev.demitasse.quantize.QuantizeOptions.Method;
+import dev.demitasse.quantize.Resumption.Found;
 import dev.demitasse.quantize.grid.Grid;
 import dev.demitasse.quantize.grid.QuantizedMatrix;
 import dev.demitasse.quantize.grid.RoundToNearest;
 import dev.demitasse.quantize.matrix.Matrix;
 import dev.demitasse.quantize.mix.TensorPlan;
 import java.io.IOException;
-import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -115,19 +115,17 @@ public final class Quantization {
             throws IOException {
         ReplacedWeights quantized = new ReplacedWeights(WeightSource.of(source));
         StateStore store = new StateStore(job.stateBytes(), job.work().orElse(job.output()));
-        List<QuantizedLayer> outside = outside(quantized, store);
+        Found found = resumption.isPresent() ? resumption.get().find(writer.weights()) : Found.NOTHING;
+        int done = found.layers();
+        reports.addAll(found.reports());
+        progress.advance((long) done * LayerProgress.PARTS);
+        if (done == 0) {
+            progress.note("embedding and head");
+            writeOutside(outside(quantized, store), writer);
+        }
         try (LayerQuantizer layers = layers(quantized, store)) {
-            int done = 0;
-            Optional<String> note = Optional.empty();
-            if (resumption.isPresent()) {
-                Resumption.Found found = resumption.get().takeUp(writer.weights(), layers.states());
-                done = found.layers();
-                note = found.note();
-                reports.addAll(found.reports());
-                progress.advance((long) done * LayerProgress.PARTS);
-            }
-            if (done == 0) {
-                writeOutside(outside, writer);
+            if (done > 0 && resumption.isPresent()) {
+                resumption.get().restore(done, layers.states());
             }
             LayerProgress inside = new LayerProgress(progress);
             for (int layer = done; layer < config.layers(); layer++) {
@@ -137,22 +135,12 @@ public final class Quantization {
                 if (resumption.isPresent()) {
                     resumption.get().keep(layer + 1, writer.weights(), layers.states(), reports);
                 }
-                unload(layer);
+                MappedWeights.release(config, WeightSource.of(source), layer);
                 inside.finish();
                 progress.note(
                         "error %.2e".formatted(finished.reports().getLast().weightError()));
             }
-            return note;
-        }
-    }
-
-    /** Gives the pages of a layer's mapped weights back, so that memory does not grow with the model. */
-    private void unload(int layer) {
-        for (TensorKey key : config.layerTensors(layer)) {
-            MemorySegment data = source.tensor(key).data();
-            if (data.isMapped()) {
-                data.unload();
-            }
+            return found.note();
         }
     }
 
@@ -214,6 +202,7 @@ public final class Quantization {
                 outcome.put(key, rounded(key, importance.filter(columns -> foretells(key))), start);
                 rounded.add(outcome.finish());
                 quantized.putAll(rounded.getLast().tensors());
+                MappedWeights.release(WeightSource.of(source), key);
             }
         }
         return rounded;

@@ -44,39 +44,43 @@ final class Resumption {
      * @param note what to tell of it; empty if there was nothing
      */
     record Found(int layers, List<TensorReport> reports, Optional<String> note) {
+        static final Found NOTHING = new Found(0, List.of(), Optional.empty());
+
         private static Found nothing(String note) {
             return new Found(0, List.of(), Optional.of(note));
         }
     }
 
-    /** Takes up what an earlier run left: its tensors in {@code writer}, its states in {@code states}. */
-    Found takeUp(SafetensorsWriter writer, List<HiddenStates> states) throws IOException {
+    /** Looks for what an earlier run left; its tensors count as written in {@code writer}. */
+    Found find(SafetensorsWriter writer) throws IOException {
         Optional<Journal> read = Journal.read(folder);
         if (read.isEmpty()) {
-            return new Found(0, List.of(), Optional.empty());
+            return Found.NOTHING;
         }
         Journal journal = read.get();
         if (!journal.job().equals(job)) {
             return Found.nothing("%s holds the work of another quantization: begun anew".formatted(folder));
         }
-        boolean whole = journal.states().size() == states.size();
-        for (int i = 0; i < states.size() && whole; i++) {
-            whole = states.get(i)
-                    .saved(
-                            folder.resolve(name(journal.layers(), i)),
-                            journal.states().get(i));
+        boolean whole = true;
+        for (int i = 0; i < journal.states().size() && whole; i++) {
+            whole = SpillFile.holds(
+                    folder.resolve(name(journal.layers(), i)), journal.states().get(i));
         }
         if (!whole || !writer.keep(journal.tensors())) {
             return Found.nothing("what an earlier run left in %s is damaged: begun anew".formatted(folder));
-        }
-        for (int i = 0; i < states.size(); i++) {
-            states.get(i).load(folder.resolve(name(journal.layers(), i)));
         }
         checksums.putAll(journal.tensors());
         return new Found(
                 journal.layers(),
                 journal.reports(),
                 Optional.of("went on after layer %d, which an earlier run had finished".formatted(journal.layers())));
+    }
+
+    /** Puts the states that entered the next layer after {@code layers} back. */
+    void restore(int layers, List<HiddenStates> states) throws IOException {
+        for (int i = 0; i < states.size(); i++) {
+            states.get(i).load(folder.resolve(name(layers, i)));
+        }
     }
 
     /** Keeps what is done when {@code layers} layers are. */

@@ -2,6 +2,7 @@ package dev.demitasse.quantize;
 
 import dev.demitasse.model.InvalidRequestException;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -18,6 +19,8 @@ import java.util.zip.CRC32C;
  * file on a disk that fills ends the process.
  */
 final class SpillFile implements AutoCloseable {
+    private static final int CHUNK = 1 << 20;
+
     private final Path place;
     private final FileChannel channel;
     private final Arena arena = Arena.ofShared();
@@ -117,14 +120,24 @@ final class SpillFile implements AutoCloseable {
         return values;
     }
 
+    /** Whether there is a file {@code path} whose CRC-32C is {@code checksum}. */
+    static boolean holds(Path path, long checksum) throws IOException {
+        if (!Files.exists(path)) {
+            return false;
+        }
+        CRC32C found = new CRC32C();
+        byte[] chunk = new byte[CHUNK];
+        try (InputStream file = Files.newInputStream(path)) {
+            for (int read = file.read(chunk); read >= 0; read = file.read(chunk)) {
+                found.update(chunk, 0, read);
+            }
+        }
+        return found.getValue() == checksum;
+    }
+
     /** Adds the array that was read or written last to {@code checksum}. */
     void addTo(CRC32C checksum) {
         checksum.update(bytes.clear());
-    }
-
-    /** Bytes of the file. */
-    long size() throws IOException {
-        return channel.size();
     }
 
     @Override

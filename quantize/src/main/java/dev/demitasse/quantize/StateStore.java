@@ -20,11 +20,16 @@ final class StateStore {
         this.folder = folder;
     }
 
-    /** How many of {@code windows} windows of {@code size} bytes each may be in memory; they count from then on. */
+    /** How many of {@code windows} windows of {@code size} bytes each may be in memory; they count until they are {@linkplain #giveBack given back}. */
     int inMemory(int windows, long size) {
         int fitting = (int) Math.min(windows, bytes / size);
         bytes -= fitting * size;
         return fitting;
+    }
+
+    /** So many bytes of memory are free again. */
+    void giveBack(long count) {
+        bytes += count;
     }
 
     /** Where files are made. */
