@@ -108,7 +108,7 @@ class LlamaCppTest {
                         .containsExactly(checkpoint.requireTokenizer().encode(texts.get(i)));
             }
             try (Checkpoint written = Checkpoint.open(file)) {
-                OnnxExport.write(written, OnnxOptions.DEFAULT, onnx, Progress.SILENT);
+                OnnxExport.write(written, OnnxOptions.DEFAULT.withDequantized(), onnx, Progress.SILENT);
             }
             try (OrtDecoder decoder = new OrtDecoder(onnx, checkpoint.config())) {
                 double perplexity = Math.exp(nll(decoder, windows));
