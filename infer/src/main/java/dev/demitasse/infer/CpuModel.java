@@ -39,9 +39,14 @@ public final class CpuModel implements LanguageModel, Scorer {
 
     /** Opens a checkpoint folder, a GGUF or an ONNX file; closing the model closes it. */
     public static CpuModel open(Path path) throws IOException {
+        return open(path, CpuOptions.usual());
+    }
+
+    /** Opens a checkpoint folder, a GGUF or an ONNX file, to be run as {@code options} say; closing the model closes it. */
+    public static CpuModel open(Path path, CpuOptions options) throws IOException {
         Checkpoint checkpoint = Checkpoint.open(path);
         try {
-            return load(checkpoint.config(), WeightSource.of(checkpoint), checkpoint::close);
+            return load(checkpoint.config(), WeightSource.of(checkpoint), options, checkpoint::close);
         } catch (RuntimeException e) {
             checkpoint.close();
             throw e;
@@ -50,16 +55,21 @@ public final class CpuModel implements LanguageModel, Scorer {
 
     /** A model over {@code checkpoint}, which stays the caller's to close, after the model. */
     public static CpuModel of(Checkpoint checkpoint) {
-        return of(checkpoint.config(), WeightSource.of(checkpoint));
+        return of(checkpoint, CpuOptions.usual());
+    }
+
+    /** A model over {@code checkpoint}, which stays the caller's to close, after the model, run as {@code options} say. */
+    public static CpuModel of(Checkpoint checkpoint, CpuOptions options) {
+        return load(checkpoint.config(), WeightSource.of(checkpoint), options, () -> {});
     }
 
     /** A model over weights from anywhere. */
     public static CpuModel of(ModelConfig config, WeightSource source) {
-        return load(config, source, () -> {});
+        return load(config, source, CpuOptions.usual(), () -> {});
     }
 
-    private static CpuModel load(ModelConfig config, WeightSource source, Runnable closeWeights) {
-        WorkerPool workers = WorkerPool.ofCores();
+    private static CpuModel load(ModelConfig config, WeightSource source, CpuOptions options, Runnable closeWeights) {
+        WorkerPool workers = new WorkerPool(options.threads());
         try {
             return new CpuModel(config, source, workers, closeWeights);
         } catch (RuntimeException e) {

@@ -23,7 +23,7 @@ public record Spread(NavigableMap<Double, Double> percentiles) {
     }
 
     /** Of one value or more; {@code values} is put in order. */
-    static Spread of(double[] values) {
+    public static Spread of(double[] values) {
         Arrays.parallelSort(values);
         NavigableMap<Double, Double> percentiles = new TreeMap<>();
         for (double percentage : PERCENTAGES) {

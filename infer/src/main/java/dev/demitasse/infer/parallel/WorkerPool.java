@@ -34,11 +34,6 @@ public final class WorkerPool implements Workers, AutoCloseable {
         }
     }
 
-    /** As many threads as the machine has cores. */
-    public static WorkerPool ofCores() {
-        return new WorkerPool(Runtime.getRuntime().availableProcessors());
-    }
-
     /** How many threads work at a region, its caller included. */
     public int threads() {
         return workers.size() + 1;

@@ -15,7 +15,7 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.Spec;
 
-/** The command line: {@code ./demitasse run|plan|eval|generate|verify|inspect}. */
+/** The command line: {@code ./demitasse run|plan|eval|generate|bench|verify|inspect}. */
 @Command(
         name = "demitasse",
         mixinStandardHelpOptions = true,
@@ -46,6 +46,7 @@ import picocli.CommandLine.Spec;
             InspectCommand.class,
             ConvertCommand.class,
             ImatrixCommand.class,
+            BenchCommand.class,
             CommandLine.HelpCommand.class,
             AutoComplete.GenerateCompletion.class
         })

@@ -101,6 +101,9 @@ final class EvalCommand implements Callable<Integer> {
             description = "builtin, or onnxruntime for an .onnx. Default: ${DEFAULT-VALUE}.")
     private Runtime runtime = Runtime.BUILTIN;
 
+    @Mixin
+    private RuntimeArguments machine = new RuntimeArguments();
+
     @Option(names = "--json", description = "For machines.")
     private boolean json;
 
@@ -149,7 +152,7 @@ final class EvalCommand implements Callable<Integer> {
                     : save(scorer, path, saveReference, windows, progress);
         }
         Path other = model.path(against);
-        try (CpuModel running = CpuModel.open(other)) {
+        try (CpuModel running = CpuModel.open(other, machine.options())) {
             if (saveReference == null) {
                 return Evaluation.run(scorer, Optional.of(running), windows, protocol(), progress);
             }
@@ -169,7 +172,7 @@ final class EvalCommand implements Callable<Integer> {
 
     private Scorer scorer(Path path, Checkpoint checkpoint) throws IOException {
         return switch (runtime) {
-            case BUILTIN -> CpuModel.of(checkpoint);
+            case BUILTIN -> CpuModel.of(checkpoint, machine.options());
             case ONNXRUNTIME -> {
                 if (!path.toString().endsWith(".onnx")) {
                     throw new InvalidRequestException(path, "ONNX Runtime runs .onnx files", "leave out --runtime");

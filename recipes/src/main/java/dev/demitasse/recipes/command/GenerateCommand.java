@@ -75,6 +75,9 @@ final class GenerateCommand implements Callable<Integer> {
     @Option(names = "--seed", defaultValue = "0", description = "The same seed draws the same text. Default: 0.")
     private long seed;
 
+    @Mixin
+    private RuntimeArguments runtime = new RuntimeArguments();
+
     private String conversation(Checkpoint checkpoint) {
         List<Message> messages = new ArrayList<>();
         if (!system.isEmpty()) {
@@ -95,7 +98,7 @@ final class GenerateCommand implements Callable<Integer> {
         }
         PrintWriter out = spec.commandLine().getOut();
         try (Checkpoint checkpoint = Checkpoint.open(model.path());
-                CpuModel runtime = CpuModel.of(checkpoint)) {
+                CpuModel running = CpuModel.of(checkpoint, runtime.options())) {
             SamplingOptions sampling = new SamplingOptions(temperature, topK, topP, seed);
             Consumer<String> print = text -> {
                 out.print(text);
@@ -103,9 +106,9 @@ final class GenerateCommand implements Callable<Integer> {
             };
             if (chat) {
                 Writing.answer(
-                        runtime, checkpoint.requireTokenizer(), conversation(checkpoint), tokens, sampling, print);
+                        running, checkpoint.requireTokenizer(), conversation(checkpoint), tokens, sampling, print);
             } else {
-                Writing.stream(runtime, checkpoint.requireTokenizer(), prompt, tokens, sampling, print);
+                Writing.stream(running, checkpoint.requireTokenizer(), prompt, tokens, sampling, print);
             }
             // On a screen the prompt that follows wants a line of its own; a file gets the text alone.
             if (System.console() != null && System.console().isTerminal()) {

@@ -96,6 +96,32 @@ class DemitasseTest {
         }
     }
 
+    /** Without a tokenizer's help; a table for people, a tree for machines. */
+    @Test
+    void timesModels() throws IOException {
+        Path model = SharedData.require("data/models/stories260K");
+        String[] small = {"-p", "8", "-n", "4", "-s", "8", "-t", "1,2", "-r", "2", "-w", "0"};
+
+        assertThat(run(with(small, "bench", model))).isZero();
+        assertThat(out.toString().lines()).hasSize(2 + 6).allMatch(line -> line.matches("\\|.*\\|"));
+        assertThat(out.toString()).contains("pp8", "tg4", "ppl8");
+        out.getBuffer().setLength(0);
+        assertThat(run(with(small, "bench", "--json", model))).isZero();
+        JsonNode results = new ObjectMapper().readTree(out.toString()).get("results");
+        assertThat(results).hasSize(6);
+        assertThat(results.get(1).at("/tokens_per_second/median").doubleValue()).isPositive();
+        assertThat(results.get(1).at("/share_of_memory").doubleValue()).isPositive();
+
+        assertThat(run("bench", model, "-p", "0", "-n", "0", "-s", "0")).isEqualTo(2);
+        assertThat(run("bench", model, "-t", "0")).isEqualTo(2);
+        assertThat(run("generate", model, "--threads", "0")).isEqualTo(2);
+        assertThat(err.toString()).contains("nothing to time", "threads");
+    }
+
+    private static Object[] with(String[] last, Object... first) {
+        return Stream.concat(Arrays.stream(first), Arrays.stream(last)).toArray();
+    }
+
     /** To GGUF and back: the same story, from a folder that holds what the first one held. */
     @Test
     void convertsToGgufAndBack() throws IOException {

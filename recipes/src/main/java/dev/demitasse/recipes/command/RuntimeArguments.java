@@ -1,0 +1,19 @@
+package dev.demitasse.recipes.command;
+
+import dev.demitasse.infer.CpuOptions;
+import java.util.Optional;
+import picocli.CommandLine.Option;
+
+/** How a command's models use the machine. */
+final class RuntimeArguments {
+    @Option(
+            names = {"-t", "--threads"},
+            paramLabel = "T",
+            description = "Threads that work at the model. Default: one for each core that the process may use.")
+    private Optional<Integer> threads = Optional.empty();
+
+    CpuOptions options() {
+        CpuOptions usual = CpuOptions.usual();
+        return threads.map(usual::withThreads).orElse(usual);
+    }
+}
