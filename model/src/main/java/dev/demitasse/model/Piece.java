@@ -21,6 +21,13 @@ public record Piece(
         return new Piece(name, stored, 0, shape[0], shape[0], 1, 0, transposed);
     }
 
+    /** The same rows of a tensor that is not transposed. */
+    public Piece untransposed() {
+        return transposed
+                ? new Piece(name, new long[] {shape[1], shape[0]}, start, run, stride, count, at, false)
+                : this;
+    }
+
     /** Rows of the model's tensor. */
     public long rows() {
         return run * count;

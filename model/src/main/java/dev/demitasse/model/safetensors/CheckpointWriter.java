@@ -1,7 +1,6 @@
 package dev.demitasse.model.safetensors;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.SerializationFeature;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.demitasse.model.Families;
 import dev.demitasse.model.ModelConfig;
@@ -13,8 +12,6 @@ import dev.demitasse.model.TensorForm;
 import dev.demitasse.model.TensorKey;
 import dev.demitasse.model.TensorKey.Part;
 import dev.demitasse.model.TensorNames;
-import dev.demitasse.model.chat.ChatTemplate;
-import dev.demitasse.model.files.AtomicFile;
 import dev.demitasse.model.format.BlockFormat;
 import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.format.TensorFormat;
@@ -30,7 +27,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.TreeMap;
 import java.util.function.Function;
 
 /**
@@ -38,8 +34,6 @@ import java.util.function.Function;
  * a folder without one is not a checkpoint.
  */
 public final class CheckpointWriter implements AutoCloseable {
-    private static final ObjectMapper JSON = new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT);
-
     private final Path folder;
     private final ModelConfig config;
     private final Optional<Tokenizer> tokenizer;
@@ -170,24 +164,7 @@ public final class CheckpointWriter implements AutoCloseable {
     /** Completes the folder; every tensor must have been written. */
     public void commit() throws IOException {
         weights.commit();
-        if (tokenizer.isPresent()) {
-            AtomicFile.write(folder.resolve("tokenizer.json"), tokenizer.get().json());
-            writeChatTemplate(tokenizer.get().chatTemplate());
-        }
-        ObjectNode json = config.family().write(config);
-        json.put("torch_dtype", torchType());
-        quantization().ifPresent(quantization -> json.set("quantization_config", quantization));
-        AtomicFile.write(folder.resolve("config.json"), JSON.writeValueAsString(json) + "\n");
-    }
-
-    private void writeChatTemplate(Optional<ChatTemplate> template) throws IOException {
-        if (template.isPresent()) {
-            ObjectNode json = JSON.createObjectNode();
-            json.put("tokenizer_class", "PreTrainedTokenizerFast");
-            new TreeMap<>(template.get().specialTokens()).forEach(json::put);
-            json.put("chat_template", template.get().source());
-            AtomicFile.write(folder.resolve("tokenizer_config.json"), JSON.writeValueAsString(json) + "\n");
-        }
+        FolderFiles.write(folder, config, tokenizer, torchType(), quantization());
     }
 
     /** The type of what is not quantized, as transformers names it. */
@@ -204,7 +181,7 @@ public final class CheckpointWriter implements AutoCloseable {
                 .filter(format -> format.rowScaled() || format instanceof BlockFormat)
                 .findFirst();
         return quantized.map(format -> {
-            ObjectNode node = JSON.createObjectNode();
+            ObjectNode node = JsonNodeFactory.instance.objectNode();
             node.put("quant_method", "demitasse");
             node.put("format", format.weightName());
             return node;

@@ -34,6 +34,7 @@ import java.util.Optional;
 /**
  * A folder in Hugging Face layout: config.json, model.safetensors or its shards with an index (or pytorch_model.bin
  * likewise), tokenizer.json.
+ * What GPTQ, AWQ and compressed-tensors have packed is unpacked as it is asked for, onto the heap.
  * INT8 and FP8 weights are matrices with a {@code weight_scale} beside them, as compressed-tensors lays them out; block
  * formats are U8 matrices of packed rows.
  */
@@ -47,14 +48,17 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
     private final List<TensorFile> files;
     private final Map<String, Tensor> tensors;
     private final OnDemand<Optional<Tokenizer>> tokenizer;
+    private final PackedWeights packed;
 
-    private HuggingFaceCheckpoint(Path folder, ModelConfig config, List<TensorFile> files) {
+    private HuggingFaceCheckpoint(Path folder, ConfigJson json, ModelConfig config, List<TensorFile> files)
+            throws IOException {
         this.folder = folder;
         this.config = config;
         this.names = config.names();
         this.files = files;
         this.tokenizer = new OnDemand<>(this::readTokenizer);
         this.tensors = new HashMap<>();
+        this.packed = PackedWeights.of(folder, json.node("quantization_config"), this::find);
         for (TensorFile file : files) {
             for (Tensor tensor : file.tensors().values()) {
                 if (tensors.put(tensor.name(), tensor) != null) {
@@ -77,13 +81,14 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
             throw new InvalidRequestException(
                     folder, "has no config.json", "name a folder in Hugging Face layout, a .gguf or an .onnx");
         }
-        ModelConfig config = Families.read(ConfigJson.read(configFile));
+        ConfigJson json = ConfigJson.read(configFile);
+        ModelConfig config = Families.read(json);
         List<TensorFile> files = new ArrayList<>();
         try {
             for (Path file : weightFiles(folder)) {
                 files.add(file.toString().endsWith(".bin") ? PytorchFile.open(file) : SafetensorsFile.open(file));
             }
-            HuggingFaceCheckpoint checkpoint = new HuggingFaceCheckpoint(folder, config, files);
+            HuggingFaceCheckpoint checkpoint = new HuggingFaceCheckpoint(folder, json, config, files);
             config.tensors().forEach(checkpoint::format);
             return checkpoint;
         } catch (Throwable e) {
@@ -120,7 +125,10 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
 
     @Override
     public boolean has(TensorKey key) {
-        return key.part() == Part.SCALE ? tensors.containsKey(names.name(key)) : config.has(key);
+        return key.part() == Part.SCALE
+                ? tensors.containsKey(names.name(key))
+                        || find(names.huggingFace(key).getFirst().name()).isPresent()
+                : config.has(key);
     }
 
     @Override
@@ -135,11 +143,40 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
     @Override
     public TensorFormat format(TensorKey key) {
         TensorKey own = config.stored(key);
-        return Pieces.format(names.name(own), pieces(own), piece -> stored(piece, own));
+        List<Piece> pieces = pieces(own);
+        return packed.has(pieces.getFirst())
+                ? packed.format(pieces.getFirst())
+                : Pieces.format(names.name(own), pieces, piece -> stored(piece, own));
     }
 
     private List<Piece> pieces(TensorKey key) {
-        return standsAlone(key) ? List.of(Piece.whole(alone(key), config.shape(key), false)) : names.huggingFace(key);
+        if (standsAlone(key)) {
+            return List.of(Piece.whole(alone(key), config.shape(key), false));
+        }
+        return names.huggingFace(key).stream()
+                .map(piece -> packed.has(piece) ? piece.untransposed() : piece)
+                .toList();
+    }
+
+    /** The scales of a weight's rows, also as others have them: one for all, or in a column. */
+    private Tensor scales(Piece piece) {
+        Tensor scales = found(piece);
+        long rows = piece.shape()[0];
+        float[] values = scales.toFloats();
+        if (scales.format() instanceof ScalarFormat scalar && scalar.floating() && values.length == 1) {
+            float[] repeated = new float[Math.toIntExact(rows)];
+            Arrays.fill(repeated, values[0]);
+            return Tensor.ofFloats(piece.name(), repeated, rows);
+        }
+        if (values.length != rows || !(scales.format() instanceof ScalarFormat scalar && scalar.floating())) {
+            throw new MalformedModelException(
+                    folder,
+                    "tensor '%s' is %s, its weight has %,d rows".formatted(piece.name(), scales, rows),
+                    "Demitasse reads weights with a scale for each row, or one for all");
+        }
+        return scales.format() == ScalarFormat.F32 && scales.rank() == 1
+                ? scales
+                : Tensor.ofFloats(piece.name(), values, rows);
     }
 
     private boolean standsAlone(TensorKey key) {
@@ -151,10 +188,20 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
         return names.otherName(key).filter(tensors::containsKey).orElseGet(() -> names.name(key));
     }
 
-    private Tensor stored(Piece piece, TensorKey key) {
-        Tensor tensor = find(piece.name())
+    private Tensor found(Piece piece) {
+        return find(piece.name())
                 .orElseThrow(() -> new MalformedModelException(
                         folder, "has no tensor '" + piece.name() + "'", "fetch the checkpoint again, all its files"));
+    }
+
+    private Tensor stored(Piece piece, TensorKey key) {
+        if (packed.has(piece)) {
+            return packed.tensor(piece);
+        }
+        if (key.part() == Part.SCALE) {
+            return scales(piece);
+        }
+        Tensor tensor = found(piece);
         if (!Arrays.equals(tensor.shape(), piece.shape())) {
             throw new MalformedModelException(
                     folder,
