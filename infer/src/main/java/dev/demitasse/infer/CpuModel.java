@@ -69,7 +69,7 @@ public final class CpuModel implements LanguageModel, Scorer {
     }
 
     private static CpuModel load(ModelConfig config, WeightSource source, CpuOptions options, Runnable closeWeights) {
-        WorkerPool workers = new WorkerPool(options.threads());
+        WorkerPool workers = new WorkerPool(options.threads(), options.pinned());
         try {
             return new CpuModel(config, source, workers, closeWeights);
         } catch (RuntimeException e) {

@@ -85,6 +85,9 @@ final class BenchCommand implements Callable<Integer> {
             description = "Threads that work at the model. Default: one for each core that the process may use.")
     private List<Integer> threads = new ArrayList<>();
 
+    @Option(names = "--pin", description = "Keep each thread on a core of its own (Linux).")
+    private boolean pinned;
+
     @Option(
             names = {"-r", "--repetitions"},
             defaultValue = "5",
@@ -151,7 +154,7 @@ final class BenchCommand implements Callable<Integer> {
     }
 
     private List<CpuOptions> options() {
-        CpuOptions usual = CpuOptions.usual();
+        CpuOptions usual = CpuOptions.usual().withPinned(pinned);
         return threads.isEmpty()
                 ? List.of(usual)
                 : threads.stream().map(usual::withThreads).toList();

@@ -12,8 +12,11 @@ final class RuntimeArguments {
             description = "Threads that work at the model. Default: one for each core that the process may use.")
     private Optional<Integer> threads = Optional.empty();
 
+    @Option(names = "--pin", description = "Keep each thread on a core of its own (Linux).")
+    private boolean pinned;
+
     CpuOptions options() {
-        CpuOptions usual = CpuOptions.usual();
+        CpuOptions usual = CpuOptions.usual().withPinned(pinned);
         return threads.map(usual::withThreads).orElse(usual);
     }
 }
