@@ -1,6 +1,7 @@
 package dev.demitasse.datasets;
 
 import dev.demitasse.model.InvalidRequestException;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
@@ -88,6 +89,20 @@ public final class TokenWindows {
         int[] drawn = IntStream.range(0, count).map(order::at).sorted().toArray();
         return new TokenWindows(
                 name, Arrays.stream(drawn).mapToObj(windows::get).toList(), tokenBytes);
+    }
+
+    /** The same windows, the first token of every {@code every}th, from the first on, {@code token}. */
+    public TokenWindows begunBy(int token, int every) {
+        List<int[]> begun = new ArrayList<>();
+        for (int index = 0; index < count(); index++) {
+            int[] window = windows.get(index);
+            if (index % every == 0) {
+                window = window.clone();
+                window[0] = token;
+            }
+            begun.add(window);
+        }
+        return new TokenWindows(name, begun, tokenBytes);
     }
 
     /** The windows from {@code from} up to, but not, {@code to}. */

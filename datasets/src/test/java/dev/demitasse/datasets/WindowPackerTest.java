@@ -13,6 +13,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Optional;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
@@ -98,6 +99,17 @@ final class WindowPackerTest {
         assertThatThrownBy(() -> windows.sample(501, 1))
                 .isInstanceOf(InvalidRequestException.class)
                 .hasMessageContaining("501 windows of 32 tokens were asked for, there are 500");
+    }
+
+    @Test
+    void everyOtherWindowBegins() {
+        TokenWindows text =
+                TokenWindows.ofTokens("three", List.of(new int[] {5, 6}, new int[] {7, 8}, new int[] {9, 9}));
+        TokenWindows begun = text.begunBy(1, 2);
+        assertThat(List.of(begun.window(0), begun.window(1), begun.window(2)))
+                .containsExactly(new int[] {1, 6}, new int[] {7, 8}, new int[] {1, 9});
+        assertThat(text.window(0)).containsExactly(5, 6);
+        assertThat(begun.fingerprint()).isNotEqualTo(text.fingerprint());
     }
 
     @Test

@@ -16,8 +16,9 @@ import java.util.Optional;
 
 /**
  * Linear projections, y = xWᵀ + b. A float weight is a MatMul. An INT8 weight is multiplied in integers. Either x is quantized to
- * unsigned bytes on the fly (DynamicQuantizeLinear, one scale and zero point for the whole of x), MatMulInteger sums products of
- * codes in int32, and the sum is scaled by x's scale times each output's. Or x is rounded by a fixed scale: QuantizeLinear,
+ * unsigned bytes on the fly: each token is divided by the largest magnitude of its values, so that none takes another's range
+ * (one token's may be hundreds of times larger), DynamicQuantizeLinear gives one scale and zero point to all, MatMulInteger sums
+ * products of codes in int32, and the sum is scaled by x's scale times each output's, and by the token's magnitude. Or x is rounded by a fixed scale: QuantizeLinear,
  * DequantizeLinear, then a MatMul by the weight's DequantizeLinear, which runtimes make one product of integers of. A weight of a
  * block format is multiplied as it is by ONNX Runtime's MatMulNBits, in float32.
  */
@@ -32,10 +33,14 @@ final class LinearGraph {
 
     /** What one or several projections share: their input, quantized at most once. */
     static final class Input {
+        /** What a token of zeros is divided by. */
+        private static final float SMALLEST = 1e-30f;
+
         private final String scope;
         private final String value;
         private final Map<String, String> rounded = new HashMap<>();
         private Optional<List<String>> quantized = Optional.empty();
+        private Optional<String> magnitudes = Optional.empty();
 
         Input(String scope, String value) {
             this.scope = scope;
@@ -46,12 +51,22 @@ final class LinearGraph {
             return value;
         }
 
-        /** Codes, scale, zero point. */
+        /** Codes, scale, zero point; they are of {@code value / magnitudes}. */
         private List<String> quantized(GraphBuilder graph) {
             if (quantized.isEmpty()) {
-                quantized = Optional.of(graph.node(scope, "DynamicQuantizeLinear", List.of(), 3, value));
+                String divided = graph.node(scope, "Div", value, magnitudes(graph));
+                quantized = Optional.of(graph.node(scope, "DynamicQuantizeLinear", List.of(), 3, divided));
             }
             return quantized.get();
+        }
+
+        /** The largest magnitude of each token's values, {@code [..., 1]}. */
+        private String magnitudes(GraphBuilder graph) {
+            if (magnitudes.isEmpty()) {
+                String largest = graph.node(scope, "ReduceMax", graph.node(scope, "Abs", value), graph.longs(-1));
+                magnitudes = Optional.of(graph.node(scope, "Max", largest, graph.scalar(SMALLEST)));
+            }
+            return magnitudes.get();
         }
 
         /** Rounded to codes of a fixed scale and zero point, as floats again. */
@@ -70,6 +85,7 @@ final class LinearGraph {
         private final int experts;
         private Optional<List<Input>> floats = Optional.empty();
         private Optional<List<String>> codes = Optional.empty();
+        private Optional<List<String>> magnitudes = Optional.empty();
 
         private Runs(Input input, String counts, int experts) {
             this.input = input;
@@ -93,6 +109,13 @@ final class LinearGraph {
             return codes.get().get(expert);
         }
 
+        private String magnitudes(GraphBuilder graph, int expert) {
+            if (magnitudes.isEmpty()) {
+                magnitudes = Optional.of(split(graph, input.magnitudes(graph)));
+            }
+            return magnitudes.get().get(expert);
+        }
+
         private List<String> split(GraphBuilder graph, String rows) {
             return graph.node(input.scope, "Split", List.of(attribute("axis", 0L)), experts, rows, counts);
         }
@@ -111,7 +134,13 @@ final class LinearGraph {
             boolean onTheFly =
                     weights.kind(key) == Kind.INTEGER && weights.input(key).isEmpty();
             products[expert] = onTheFly
-                    ? integerProduct(scope, runs.codes(graph, expert), runs.input, key, weights.transposed(key))
+                    ? integerProduct(
+                            scope,
+                            runs.codes(graph, expert),
+                            runs.magnitudes(graph, expert),
+                            runs.input,
+                            key,
+                            weights.transposed(key))
                     : multiply(scope, runs.floats(graph, expert), key);
         }
         return graph.node(scope, "Concat", attribute("axis", 0L), products);
@@ -163,7 +192,7 @@ final class LinearGraph {
         }
         Optional<InputQuantization> fixed = weights.input(key);
         if (fixed.isEmpty()) {
-            return integerProduct(scope, input.quantized(graph).get(0), input, stored, matrix);
+            return integerProduct(scope, input.quantized(graph).get(0), input.magnitudes(graph), input, stored, matrix);
         }
         String rounded =
                 input.rounded(graph, weights.inputScale(key, fixed.get()), weights.inputZeroPoint(key, fixed.get()));
@@ -171,13 +200,17 @@ final class LinearGraph {
         return graph.node(scope, "MatMul", rounded, floats);
     }
 
-    /** @param codes all of the quantized {@code input}, or some rows */
-    private String integerProduct(String scope, String codes, Input input, TensorKey key, String matrix) {
+    /**
+     * @param codes all of the quantized {@code input}, or some rows
+     * @param magnitudes of these rows
+     */
+    private String integerProduct(
+            String scope, String codes, String magnitudes, Input input, TensorKey key, String matrix) {
         List<String> quantized = input.quantized(graph);
         String sums = graph.node(scope, "MatMulInteger", codes, matrix, quantized.get(2));
         String floats = graph.node(scope, "Cast", attribute("to", DataType.FLOAT.getNumber()), sums);
         String scale = graph.node(scope, "Mul", quantized.get(1), weights.scales(key));
-        return graph.node(scope, "Mul", floats, scale);
+        return graph.node(scope, "Mul", graph.node(scope, "Mul", floats, scale), magnitudes);
     }
 
     private String blockProduct(String scope, String value, TensorKey key) {

@@ -24,6 +24,7 @@ import dev.demitasse.model.reference.Golden.Sequence;
 import dev.demitasse.model.reference.SharedData;
 import java.nio.FloatBuffer;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Map;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -51,29 +52,48 @@ class OnnxInt8Test {
             float[] input = new float[tokens * width];
             Random random = new Random(3);
             for (int i = 0; i < input.length; i++) {
-                input[i] = (float) random.nextGaussian();
+                // The first token is far larger than the others, as in many models.
+                input[i] = (float) random.nextGaussian() * (i < width ? 50 : 1);
+            }
+            float[] magnitudes = magnitudes(input, tokens);
+            float[] divided = input.clone();
+            for (int i = 0; i < input.length; i++) {
+                divided[i] /= magnitudes[i / width];
             }
             assertClose(
                     runProjection(checkpoint, OnnxOptions.DEFAULT, key, input, tokens),
-                    project(checkpoint, key, input, tokens, byRange(input)));
+                    project(checkpoint, key, divided, tokens, byRange(divided), magnitudes));
             // Some inputs lie beyond what a fixed scale reaches.
             InputQuantization fixed = InputQuantization.over(-1.7f, 2.1f);
             assertThat(fixed.zeroPoint()).isEqualTo(114);
+            float[] ones = new float[tokens];
+            Arrays.fill(ones, 1);
             OnnxOptions options = OnnxOptions.DEFAULT.withInputs(Map.of(key, fixed));
             assertClose(
                     runProjection(checkpoint, options, key, input, tokens),
-                    project(checkpoint, key, input, tokens, fixed));
+                    project(checkpoint, key, input, tokens, fixed, ones));
             assertClose(
                     runProjection(checkpoint, options, TensorKey.weight(Role.VALUE, 1), input, tokens),
-                    project(checkpoint, TensorKey.weight(Role.VALUE, 1), input, tokens, fixed));
+                    project(checkpoint, TensorKey.weight(Role.VALUE, 1), input, tokens, fixed, ones));
         }
     }
 
     private static void assertClose(float[] output, float[] expected) {
         assertThat(output).hasSameSizeAs(expected);
         for (int i = 0; i < output.length; i++) {
-            assertThat(output[i]).as("output %d", i).isCloseTo(expected[i], within(1e-5f));
+            assertThat(output[i])
+                    .as("output %d", i)
+                    .isCloseTo(expected[i], within(1e-5f * Math.max(1, Math.abs(expected[i]))));
         }
+    }
+
+    private static float[] magnitudes(float[] input, int tokens) {
+        float[] magnitudes = new float[tokens];
+        int width = input.length / tokens;
+        for (int i = 0; i < input.length; i++) {
+            magnitudes[i / width] = Math.max(magnitudes[i / width], Math.abs(input[i]));
+        }
+        return magnitudes;
     }
 
     private static InputQuantization byRange(float[] input) {
@@ -115,7 +135,12 @@ class OnnxInt8Test {
     }
 
     private static float[] project(
-            Checkpoint checkpoint, TensorKey key, float[] input, int tokens, InputQuantization rounding) {
+            Checkpoint checkpoint,
+            TensorKey key,
+            float[] input,
+            int tokens,
+            InputQuantization rounding,
+            float[] magnitudes) {
         float step = rounding.scale();
         int zero = rounding.zeroPoint();
         Tensor weight = checkpoint.tensor(key);
@@ -130,7 +155,7 @@ class OnnxInt8Test {
                     int code = Math.clamp((int) Math.rint(input[token * weight.columns() + i] / step) + zero, 0, 255);
                     sum += (code - zero) * (int) codes[row * weight.columns() + i];
                 }
-                output[token * weight.rows() + row] = sum * (step * scales[row]) + bias[row];
+                output[token * weight.rows() + row] = sum * (step * scales[row]) * magnitudes[token] + bias[row];
             }
         }
         return output;

@@ -11,8 +11,9 @@ import java.util.Optional;
 
 /**
  * A projection over 8-bit weights with one scale a row, as ONNX's DynamicQuantizeLinear (or QuantizeLinear),
- * MatMulInteger, Cast and Mul compute it: the input rounded to 8 bits over its whole {@code [tokens, in]} (or by a fixed scale),
- * the products summed as 32-bit integers, the sum times (scale of the input · scale of the row).
+ * MatMulInteger, Cast and Mul compute it: the input rounded to 8 bits token by token (or by a fixed scale;
+ * {@link QuantizedInput}), the products summed as 32-bit integers, the sum times (scale of the input · scale of the row), times
+ * the token's magnitude.
  *
  * <p>The integer sums are computed by float multiply-adds, which lose nothing as long as they stay under 2²⁴, that is
  * over {@link TileProduct#DEPTH} columns; from stretch to stretch they are carried as ints. On x86 that is twice as
@@ -31,7 +32,7 @@ public final class Int8Linear implements Linear {
         this.input = input;
     }
 
-    /** By the range of each input. */
+    /** By the range of each token of the input. */
     public static Int8Linear of(Tensor weight, Tensor scales, Optional<Tensor> bias) {
         return of(weight, scales, bias, Optional.empty());
     }
@@ -39,7 +40,7 @@ public final class Int8Linear implements Linear {
     /**
      * @param weight I8 codes {@code [out, in]}
      * @param scales one for each row, {@code [out]}
-     * @param input how inputs are rounded; by the range of each if nothing is fixed
+     * @param input how inputs are rounded; by the range of each token if nothing is fixed
      */
     public static Int8Linear of(
             Tensor weight, Tensor scales, Optional<Tensor> bias, Optional<InputQuantization> input) {
@@ -67,11 +68,7 @@ public final class Int8Linear implements Linear {
             multiplyRows(quantized, y, workers);
         } else {
             TileProduct.run(
-                    weight,
-                    quantized.panels(workers),
-                    x.tokens(),
-                    workers,
-                    size -> new Sums(y, quantized.scale(), size));
+                    weight, quantized.panels(workers), x.tokens(), workers, size -> new Sums(y, quantized, size));
         }
     }
 
@@ -91,27 +88,27 @@ public final class Int8Linear implements Linear {
                         int depth = Math.min(TileProduct.DEPTH, inputs - column);
                         sum += (int) DotProduct.of(decoded, column, values, token * inputs + column, depth);
                     }
-                    y[token * outputs + row] = result(sum, x.scale(), row);
+                    y[token * outputs + row] = result(sum, x, token, row);
                 }
             }
         });
     }
 
-    private float result(int sum, float inputScale, int row) {
-        return sum * (inputScale * scales[row]) + (bias.length == 0 ? 0 : bias[row]);
+    private float result(int sum, QuantizedInput x, int token, int row) {
+        return x.product(sum, scales[row], token) + (bias.length == 0 ? 0 : bias[row]);
     }
 
     /** Integer sums of a tile. */
     private final class Sums implements TileProduct.Sums {
         private final float[] y;
-        private final float inputScale;
+        private final QuantizedInput x;
         private final int[] blocks;
         private final float[] block = new float[MatrixKernel.BLOCK];
 
-        Sums(float[] y, float inputScale, int size) {
+        Sums(float[] y, QuantizedInput x, int size) {
             this.y = y;
             this.blocks = new int[size];
-            this.inputScale = inputScale;
+            this.x = x;
         }
 
         @Override
@@ -137,7 +134,7 @@ public final class Int8Linear implements Linear {
             for (int t = 0; t < tokens; t++) {
                 int to = (token + t) * outputs + row;
                 for (int r = 0; r < rows; r++) {
-                    y[to + r] = result(blocks[at + r * TileProduct.PANEL + t], inputScale, row + r);
+                    y[to + r] = result(blocks[at + r * TileProduct.PANEL + t], x, token + t, row + r);
                 }
             }
         }

@@ -57,7 +57,7 @@ public final class LinearInput {
     /**
      * x rounded to 8 bits; its {@code centred} codes take x's place in a product of integers.
      *
-     * @param fixed by what; by the range of x if by nothing else
+     * @param fixed by what; by the range of each token if by nothing else
      */
     QuantizedInput quantized(Optional<InputQuantization> fixed) {
         @Nullable InputQuantization by = fixed.orElse(null);

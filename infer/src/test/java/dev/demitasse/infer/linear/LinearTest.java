@@ -8,6 +8,7 @@ import dev.demitasse.infer.parallel.Workers;
 import dev.demitasse.model.Tensor;
 import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.format.TensorFormat;
+import java.util.Arrays;
 import java.util.Optional;
 import java.util.Random;
 import java.util.stream.Stream;
@@ -102,7 +103,7 @@ class LinearTest {
         }
     }
 
-    /** The integer path against DynamicQuantizeLinear and MatMulInteger spelled out in ints: equal, not close. */
+    /** The integer path against DynamicQuantizeLinear of normalized tokens and MatMulInteger in ints: equal, not close. */
     @ParameterizedTest
     @MethodSource("int8Sizes")
     void integerProjectionsAreExact(int outputs, int inputs) {
@@ -110,18 +111,44 @@ class LinearTest {
         byte[] codes = new byte[outputs * inputs];
         random.nextBytes(codes);
         // The extremes, where sums grow fastest.
-        java.util.Arrays.fill(codes, 0, inputs, (byte) -128);
+        Arrays.fill(codes, 0, inputs, (byte) -128);
         Tensor weight = new Tensor(
                 "w", ScalarFormat.I8, new long[] {outputs, inputs}, java.lang.foreign.MemorySegment.ofArray(codes));
         Tensor scales = Tensor.ofFloats("s", gaussian(random, outputs), outputs);
         Linear linear = Int8Linear.of(weight, scales, Optional.empty());
         for (int tokens : TOKENS) {
             float[] x = gaussian(random, tokens * inputs);
-            java.util.Arrays.fill(x, 0, inputs, 9f);
+            Arrays.fill(x, 0, inputs, 9f);
             float[] y = new float[tokens * outputs];
             linear.multiply(x, tokens, y);
-            assertThat(y).isEqualTo(integerProduct(codes, scales.toFloats(), x, tokens, outputs, inputs));
+            assertThat(Arrays.equals(y, integerProduct(codes, scales.toFloats(), x, tokens, outputs, inputs)))
+                    .isTrue();
         }
+    }
+
+    /** One token a thousand times larger than the other leaves the other as exact as it is alone. */
+    @Test
+    void aHugeTokenCostsTheOthersNothing() {
+        Random random = new Random(6);
+        int inputs = 64;
+        byte[] codes = new byte[inputs];
+        random.nextBytes(codes);
+        Tensor weight = new Tensor(
+                "w", ScalarFormat.I8, new long[] {1, inputs}, java.lang.foreign.MemorySegment.ofArray(codes));
+        Linear linear = Int8Linear.of(weight, Tensor.ofFloats("s", new float[] {1}, 1), Optional.empty());
+        float[] small = gaussian(random, inputs);
+        small[0] = 4;
+        small[1] = -4;
+        float[] both = new float[2 * inputs];
+        for (int i = 0; i < inputs; i++) {
+            both[i] = -1000 * small[i];
+            both[inputs + i] = small[i];
+        }
+        float[] alone = new float[1];
+        linear.multiply(small, 1, alone);
+        float[] together = new float[2];
+        linear.multiply(both, 2, together);
+        assertThat(together[1]).isEqualTo(alone[0]);
     }
 
     static Stream<Arguments> int8Sizes() {
@@ -130,11 +157,17 @@ class LinearTest {
 
     private static float[] integerProduct(
             byte[] codes, float[] scales, float[] x, int tokens, int outputs, int inputs) {
+        float[] magnitudes = new float[tokens];
         float smallest = 0;
         float largest = 0;
-        for (float value : x) {
-            smallest = Math.min(smallest, value);
-            largest = Math.max(largest, value);
+        for (int i = 0; i < x.length; i++) {
+            magnitudes[i / inputs] = Math.max(magnitudes[i / inputs], Math.abs(x[i]));
+        }
+        float[] divided = new float[x.length];
+        for (int i = 0; i < x.length; i++) {
+            divided[i] = x[i] / magnitudes[i / inputs];
+            smallest = Math.min(smallest, divided[i]);
+            largest = Math.max(largest, divided[i]);
         }
         float scale = (largest - smallest) / 255;
         int zero = (int) Math.max(0, Math.min(255, Math.rint(-smallest / scale)));
@@ -143,10 +176,10 @@ class LinearTest {
             for (int row = 0; row < outputs; row++) {
                 int sum = 0;
                 for (int k = 0; k < inputs; k++) {
-                    int code = (int) Math.max(0, Math.min(255, Math.rint(x[t * inputs + k] / scale) + zero));
+                    int code = (int) Math.max(0, Math.min(255, Math.rint(divided[t * inputs + k] / scale) + zero));
                     sum += (code - zero) * codes[row * inputs + k];
                 }
-                y[t * outputs + row] = (float) sum * (scale * scales[row]) + 0f;
+                y[t * outputs + row] = (float) sum * (scale * scales[row]) * magnitudes[t] + 0f;
             }
         }
         return y;

@@ -36,12 +36,13 @@ public final class OnnxNames {
      * Metadata: how initializers are laid out, {@link #LAYOUT_VERSION}: each weight has the name that
      * {@link dev.demitasse.model.ModelConfig#name} gives, that in a Hugging Face checkpoint where it stands alone there,
      * and the values of such a checkpoint; projections, routers and an untied head are {@code [in, out]}, tables of
-     * embeddings {@code [rows, columns]}; an INT8 weight has a {@code weight_scale [out]} beside it; one of {@link #BLOCKS}
-     * stands as {@link OnnxBlocks} tells, its rows those of {@code [out, in]}.
+     * embeddings {@code [rows, columns]}; an INT8 weight has a {@code weight_scale [out]} beside it, and its inputs
+     * are rounded token by token unless an {@code input_scale} stands beside it too; one of {@link #BLOCKS} stands as
+     * {@link OnnxBlocks} tells, its rows those of {@code [out, in]}.
      */
     public static final String LAYOUT = "demitasse.layout";
 
-    public static final String LAYOUT_VERSION = "1";
+    public static final String LAYOUT_VERSION = "2";
 
     /** Metadata: which weights are of a block format, a line {@code NAME FORMAT} for each. */
     public static final String BLOCKS = "demitasse.blocks";

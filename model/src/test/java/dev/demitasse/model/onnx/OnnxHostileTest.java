@@ -120,12 +120,12 @@ class OnnxHostileTest {
     void anotherLayoutIsNotGuessedAt() throws Exception {
         ModelProto other = model().toBuilder()
                 .addMetadataProps(entry(OnnxNames.CONFIG, "{}"))
-                .addMetadataProps(entry(OnnxNames.LAYOUT, "2"))
+                .addMetadataProps(entry(OnnxNames.LAYOUT, "1"))
                 .build();
         Path file = write(other.toByteArray());
         assertThatThrownBy(() -> OnnxCheckpoint.open(file))
                 .isInstanceOf(InvalidRequestException.class)
-                .hasMessageContaining("layout '2', expected '1'");
+                .hasMessageContaining("layout '1', expected '2'");
     }
 
     /** Numbers that never end, lengths past the end, groups, field 0, nothing at all. */

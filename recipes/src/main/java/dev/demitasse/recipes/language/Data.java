@@ -1,5 +1,6 @@
 package dev.demitasse.recipes.language;
 
+import dev.demitasse.recipes.language.DataEntry.Begin;
 import dev.demitasse.recipes.language.DataEntry.Portion;
 import dev.demitasse.recipes.language.Node.Mapping;
 import dev.demitasse.recipes.language.Node.Nothing;
@@ -63,7 +64,7 @@ public record Data(
             if (fields.has(use.key)) {
                 Fields entry = fields.section(use.key, DataEntry.SECTION, "data." + use.key.name(), Data::spelledOut);
                 places.put(use, entry);
-                entries.put(use, DataEntry.read(entry, seed));
+                entries.put(use, DataEntry.read(entry, seed, begin(use, entry)));
             }
         }
         checkOverlap(entries, places);
@@ -71,16 +72,32 @@ public record Data(
         if (train != null) {
             entries.putIfAbsent(
                     Use.VALIDATION,
-                    new DataEntry(train.source(), Set.of(), train.length(), Optional.of(DEFAULT_SAMPLES)));
+                    new DataEntry(train.source(), Set.of(), train.length(), Optional.of(DEFAULT_SAMPLES), Begin.TEXT));
             entries.putIfAbsent(
                     Use.CALIBRATION,
-                    new DataEntry(train.source(), train.portions(), train.length(), Optional.of(DEFAULT_SAMPLES)));
+                    new DataEntry(
+                            train.source(),
+                            train.portions(),
+                            train.length(),
+                            Optional.of(DEFAULT_SAMPLES),
+                            Begin.ALTERNATE));
         }
         return new Data(
                 entry(Use.TRAIN, entries),
                 entry(Use.VALIDATION, entries),
                 entry(Use.CALIBRATION, entries),
                 entry(Use.TEST, entries));
+    }
+
+    /** Calibration alone may change how windows begin: what is measured or learned from is the text as it is. */
+    private static Begin begin(Use use, Fields entry) {
+        if (use == Use.CALIBRATION) {
+            return entry.find(DataEntry.BEGIN).orElse(Begin.ALTERNATE);
+        }
+        if (entry.has(DataEntry.BEGIN)) {
+            entry.wrong(DataEntry.BEGIN, "is for calibration; a protocol says how windows are measured");
+        }
+        return Begin.TEXT;
     }
 
     /** A path alone is short for a text file. */

@@ -18,8 +18,18 @@ import java.util.Set;
  * @param portions which portions of the source's documents it may read; see {@link Data}
  * @param length tokens in a window
  * @param samples how many windows to use, drawn with the recipe's seed; empty for all
+ * @param begin which windows begin with the token that the model's texts begin with
  */
-public record DataEntry(Source source, Set<Portion> portions, int length, Optional<Integer> samples) {
+public record DataEntry(Source source, Set<Portion> portions, int length, Optional<Integer> samples, Begin begin) {
+    /** Which windows begin with the token that the model's texts begin with, where it has one. */
+    public enum Begin {
+        /** Every other. */
+        ALTERNATE,
+        /** All. */
+        ALL,
+        /** Those that a text happens to begin in. */
+        TEXT
+    }
 
     /** Every document of a source belongs to one portion, by a hash of its text. */
     public enum Portion {
@@ -74,6 +84,13 @@ public record DataEntry(Source source, Set<Portion> portions, int length, Option
             Kind.choice(Portion.class, "a portion").list(),
             "which portions of the documents; without it what *Who reads what* says");
 
+    static final Key<Begin> BEGIN = Key.optional(
+            "begin",
+            Kind.choice(Begin.class, "a choice of windows"),
+            "`data.calibration`: which windows begin with the token that the model puts before a text, if it does:"
+                    + " `alternate` (without the key), `all`, or `text`, those where a text begins. What it draws at a first"
+                    + " position differs much from what other tokens do, and models are run both ways");
+
     static final Section SECTION = new Section(
             "data.train, data.validation, data.calibration, data.test",
             "One of `text`, `jsonl` and `builtin` says where the text is. A path alone is short for `{text: PATH}`.",
@@ -87,20 +104,25 @@ public record DataEntry(Source source, Set<Portion> portions, int length, Option
             SEED,
             LENGTH,
             SAMPLES,
+            BEGIN,
             SPLIT);
 
     /** The keys that say where the text is: an override of the source drops them. */
     static final List<String> SOURCE_KEYS =
             List.of("text", "separator", "jsonl", "field", "messages", "builtin", "count", "seed");
 
-    /** Reads an entry; an empty set of portions stands for {@code split} left out. */
-    static DataEntry read(Fields fields, long seed) {
+    /**
+     * Reads an entry; an empty set of portions stands for {@code split} left out.
+     *
+     * @param begin which windows begin as texts do
+     */
+    static DataEntry read(Fields fields, long seed, Begin begin) {
         Source source = fields.one(List.of(TEXT, JSONL, BUILTIN))
                 .map(key -> source(fields, key, seed))
                 .orElse(new Source.Stories(seed, 1));
         Set<Portion> portions = EnumSet.noneOf(Portion.class);
         fields.find(SPLIT).ifPresent(portions::addAll);
-        return new DataEntry(source, portions, fields.get(LENGTH), fields.find(SAMPLES));
+        return new DataEntry(source, portions, fields.get(LENGTH), fields.find(SAMPLES), begin);
     }
 
     private static Source source(Fields fields, Key<?> key, long seed) {
@@ -147,7 +169,7 @@ public record DataEntry(Source source, Set<Portion> portions, int length, Option
     }
 
     DataEntry withPortions(Set<Portion> other) {
-        return new DataEntry(source, other, length, samples);
+        return new DataEntry(source, other, length, samples, begin);
     }
 
     /** Whether documents of the one may be documents of the other. */

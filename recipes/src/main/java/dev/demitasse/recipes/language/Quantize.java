@@ -106,8 +106,8 @@ public record Quantize(
     private static final Key<OptionalDouble> ALPHA = Key.of(
             "alpha",
             Kind.automatic(Kind.within(0, 1)),
-            "0.8",
-            "SmoothQuant: how much of the activations' range moves into the weights; `auto` searches it for each input");
+            "auto",
+            "SmoothQuant: how much of the activations' range moves into the weights; `auto` searches what serves each input best");
     private static final Key<Transform> TRANSFORM = Key.of(
             "transform",
             Kind.choice(Transform.class, "a transform"),

@@ -16,6 +16,7 @@ import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Set;
 import java.util.stream.Collectors;
 
@@ -42,7 +43,8 @@ final class Corpora {
                 " ",
                 fingerprints.computeIfAbsent(source(entry), TextSource::fingerprint),
                 Integer.toString(entry.length()),
-                entry.samples().map(Object::toString).orElse("all"));
+                entry.samples().map(Object::toString).orElse("all"),
+                entry.begin().name());
     }
 
     /** The documents that {@code entry} reads. */
@@ -90,12 +92,24 @@ final class Corpora {
         }
         TokenWindows all =
                 WindowPacker.pack(source(entry, Optional.of(tokenizer)), tokenizer, entry.length(), progress);
-        TokenWindows chosen = entry.samples()
-                .filter(samples -> samples < all.count())
-                .map(samples -> all.sample(samples, seed))
-                .orElse(all);
+        TokenWindows chosen = begun(
+                entry.samples()
+                        .filter(samples -> samples < all.count())
+                        .map(samples -> all.sample(samples, seed))
+                        .orElse(all),
+                entry,
+                tokenizer.beginToken());
         windows.put(entry, chosen);
         return chosen;
+    }
+
+    private static TokenWindows begun(TokenWindows text, DataEntry entry, OptionalInt token) {
+        int every = switch (entry.begin()) {
+            case TEXT -> 0;
+            case ALTERNATE -> 2;
+            case ALL -> 1;
+        };
+        return every > 0 && token.isPresent() ? text.begunBy(token.getAsInt(), every) : text;
     }
 
     /** What pretraining and distilling learn from. */

@@ -189,6 +189,15 @@ class RecipeMistakesTest {
                                 + Path.of("").toAbsolutePath() + ")");
     }
 
+    /** How windows of a measurement begin is its protocol's matter. */
+    @Test
+    void onlyCalibrationBeginsItsWindows() throws IOException {
+        assertThat(mistakes("model: builtin:tale-teacher\ndata: {test: {builtin: stories, begin: all}}\n"
+                        + "stages:\n  - {id: q4, quantize: {format: q4_0}}\n"))
+                .containsExactly(
+                        "r.yaml:2: data.test.begin: is for calibration; a protocol says how windows are measured");
+    }
+
     /** Where two entries read one source, each has documents of its own; an overlap by hand is refused. */
     @Test
     void heldOutTextIsNeverLearnedFrom() throws IOException {

@@ -168,6 +168,20 @@ class RecipeTest {
         assertThat(recipe.stages().getLast().id()).isEqualTo("last");
     }
 
+    /** Calibration sees both beginnings that a model meets, unless the recipe says otherwise; other texts stay as they are. */
+    @Test
+    void calibrationBeginsEveryOtherWindow() throws IOException {
+        Recipe recipe = read(SAMPLE);
+        assertThat(recipe.data().calibration().orElseThrow().begin()).isEqualTo(DataEntry.Begin.ALTERNATE);
+        assertThat(recipe.data().test().orElseThrow().begin()).isEqualTo(DataEntry.Begin.TEXT);
+        assertThat(read(SAMPLE, "data.calibration.begin=all")
+                        .data()
+                        .calibration()
+                        .orElseThrow()
+                        .begin())
+                .isEqualTo(DataEntry.Begin.ALL);
+    }
+
     /** What a recipe leaves out is what the quantizer itself would choose. */
     @Test
     void defaultsOfQuantizeAreTheQuantizers() throws IOException {
