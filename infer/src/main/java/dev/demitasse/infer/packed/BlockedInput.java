@@ -1,14 +1,14 @@
 package dev.demitasse.infer.packed;
 
 import dev.demitasse.infer.parallel.Workers;
-import java.util.HashMap;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.List;
 import java.util.Map;
 
 /**
  * Inputs {@code [tokens, width]} rounded to signed 8 bits with a scale for each 32 columns: the largest magnitude becomes
  * 127. Tokens are gathered in tiles, in which all that a kernel reads for a stretch of columns of all tokens is adjacent:
- * codes {@code [stretch, token, 32]}, scales {@code [stretch, token]}. Of the last tile, which may be smaller, too. Asked by
- * one thread.
+ * codes {@code [stretch, token, 32]}, scales {@code [stretch, token]}. Of the last tile, which may be smaller, too.
  */
 final class BlockedInput {
     /** Tokens in a full tile: as many as there are registers for. */
@@ -22,8 +22,9 @@ final class BlockedInput {
     private final byte[] codes;
     private final float[] scales;
     private final int[] halfSums;
-    private final Map<Integer, int[]> starts = new HashMap<>();
-    private final Map<Integer, float[]> offsets = new HashMap<>();
+    private final Map<Integer, int[]> starts = new ConcurrentHashMap<>();
+    private final Map<Integer, float[]> offsets = new ConcurrentHashMap<>();
+    private final Map<List<Object>, int[]> factors = new ConcurrentHashMap<>();
 
     /**
      * @param values row-major
@@ -131,6 +132,12 @@ final class BlockedInput {
             }
             return products;
         });
+    }
+
+    /** {@link TelescopedInput} factors of a token of a tile. */
+    int[] factors(Plane plane, int parts, int tile, int token) {
+        return factors.computeIfAbsent(
+                List.of(plane, parts, tile, token), key -> TelescopedInput.of(plane, parts, this, tile, token));
     }
 
     private int[] sums(int parts) {

@@ -63,6 +63,14 @@ class PackedKernelTest {
         assertThat(multiply(new EmittedKernel(), matrix, input)).isEqualTo(multiply(new ScalarKernel(), matrix, input));
     }
 
+    @ParameterizedTest
+    @MethodSource("formats")
+    void vectorsGiveTheSameBits(BlockFormat format) {
+        PackedMatrix matrix = pack(randomWeight(format), VectorKernel.LANES);
+        BlockedInput input = randomInput();
+        assertThat(multiply(new VectorKernel(), matrix, input)).isEqualTo(multiply(new ScalarKernel(), matrix, input));
+    }
+
     private static Tensor randomWeight(BlockFormat format) {
         SplittableRandom random = new SplittableRandom(1);
         Tensor weight = Tensor.allocate("w", format, ROWS, COLUMNS);
