@@ -1,5 +1,6 @@
 package dev.demitasse.infer;
 
+import dev.demitasse.infer.linear.Projections;
 import dev.demitasse.infer.parallel.WorkerPool;
 import dev.demitasse.infer.weights.WeightSource;
 import dev.demitasse.model.Checkpoint;
@@ -14,7 +15,8 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A whole model on the CPU. Weights stay mapped in the files they are in; sessions hold keys and values. Prefill and
+ * A whole model on the CPU. Weights stay mapped in the files they are in, unless kernels want them otherwise
+ * ({@link CpuOptions#kernels}), which then take the place of the mapped ones in memory; sessions hold keys and values. Prefill and
  * decode are the same pass over more or fewer tokens. Of an encoder there are whole texts only, no sessions.
  */
 public final class CpuModel implements LanguageModel, Scorer {
@@ -23,11 +25,13 @@ public final class CpuModel implements LanguageModel, Scorer {
     private final Embedding embedding;
     private final List<DecoderLayer> layers = new ArrayList<>();
     private final OutputHead head;
+    private final Projections projections;
     private final Runnable closeWeights;
 
-    private CpuModel(ModelConfig config, WeightSource source, WorkerPool workers, Runnable closeWeights) {
+    private CpuModel(ModelConfig config, Projections source, WorkerPool workers, Runnable closeWeights) {
         this.config = config;
         this.workers = workers;
+        this.projections = source;
         this.closeWeights = closeWeights;
         this.embedding = Embedding.load(config, source, workers);
         RotaryTables rotary = new RotaryTables();
@@ -70,9 +74,11 @@ public final class CpuModel implements LanguageModel, Scorer {
 
     private static CpuModel load(ModelConfig config, WeightSource source, CpuOptions options, Runnable closeWeights) {
         WorkerPool workers = new WorkerPool(options.threads(), options.pinned());
+        Projections projections = new Projections(config, source, options.kernels(), workers);
         try {
-            return new CpuModel(config, source, workers, closeWeights);
-        } catch (RuntimeException e) {
+            return new CpuModel(config, projections, workers, closeWeights);
+        } catch (RuntimeException | OutOfMemoryError e) {
+            projections.close();
             workers.close();
             throw e;
         }
@@ -216,6 +222,7 @@ public final class CpuModel implements LanguageModel, Scorer {
     @Override
     public void close() {
         workers.close();
+        projections.close();
         closeWeights.run();
     }
 }

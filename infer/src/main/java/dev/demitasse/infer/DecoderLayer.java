@@ -1,6 +1,7 @@
 package dev.demitasse.infer;
 
 import dev.demitasse.infer.kernel.Elementwise;
+import dev.demitasse.infer.linear.Projections;
 import dev.demitasse.infer.parallel.Workers;
 import dev.demitasse.infer.weights.WeightSource;
 import dev.demitasse.model.ModelConfig;
@@ -25,7 +26,7 @@ public final class DecoderLayer {
     private final FeedForwardBlock feedForward;
     private final Optional<Normalization> feedForwardPostNorm;
 
-    private DecoderLayer(ModelConfig config, WeightSource source, int layer, Workers workers, RotaryTables rotary) {
+    private DecoderLayer(ModelConfig config, Projections source, int layer, Workers workers, RotaryTables rotary) {
         this.config = config;
         this.workers = workers;
         this.residual = config.residual();
@@ -44,11 +45,11 @@ public final class DecoderLayer {
 
     /** Layer {@code layer} of the model, computed on the JVM's common pool. */
     public static DecoderLayer load(ModelConfig config, WeightSource source, int layer) {
-        return load(config, source, layer, Workers.COMMON, new RotaryTables());
+        return load(config, Projections.exact(config, source), layer, Workers.COMMON, new RotaryTables());
     }
 
     /** Layer {@code layer} of the model, computed by {@code workers}, sharing {@code rotary} with the other layers. */
-    static DecoderLayer load(ModelConfig config, WeightSource source, int layer, Workers workers, RotaryTables rotary) {
+    static DecoderLayer load(ModelConfig config, Projections source, int layer, Workers workers, RotaryTables rotary) {
         return new DecoderLayer(config, source, layer, workers, rotary);
     }
 

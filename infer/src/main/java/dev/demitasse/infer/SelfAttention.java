@@ -3,8 +3,8 @@ package dev.demitasse.infer;
 import dev.demitasse.infer.kernel.Elementwise;
 import dev.demitasse.infer.linear.Linear;
 import dev.demitasse.infer.linear.LinearInput;
+import dev.demitasse.infer.linear.Projections;
 import dev.demitasse.infer.parallel.Workers;
-import dev.demitasse.infer.weights.WeightSource;
 import dev.demitasse.model.Attention;
 import dev.demitasse.model.ModelConfig;
 import dev.demitasse.model.Positions;
@@ -27,14 +27,14 @@ final class SelfAttention {
     private final AttentionHeads heads;
     private final Workers workers;
 
-    private SelfAttention(ModelConfig config, WeightSource source, int layer, Workers workers, RotaryTables tables) {
+    private SelfAttention(ModelConfig config, Projections source, int layer, Workers workers, RotaryTables tables) {
         this.attention = config.attention(layer);
         this.queryKey = TensorKey.weight(Role.QUERY, layer);
         this.outputKey = TensorKey.weight(Role.ATTENTION_OUTPUT, layer);
-        this.query = Linear.load(config, source, queryKey);
-        this.key = Linear.load(config, source, Role.KEY, layer);
-        this.value = Linear.load(config, source, Role.VALUE, layer);
-        this.output = Linear.load(config, source, outputKey);
+        this.query = source.linear(queryKey);
+        this.key = source.linear(Role.KEY, layer);
+        this.value = source.linear(Role.VALUE, layer);
+        this.output = source.linear(outputKey);
         this.queryNorm =
                 attention.queryKeyNorm().map(norm -> Normalization.ofHeads(config, source, Role.QUERY_NORM, layer));
         this.keyNorm =
@@ -49,8 +49,7 @@ final class SelfAttention {
         this.workers = workers;
     }
 
-    static SelfAttention load(
-            ModelConfig config, WeightSource source, int layer, Workers workers, RotaryTables tables) {
+    static SelfAttention load(ModelConfig config, Projections source, int layer, Workers workers, RotaryTables tables) {
         return new SelfAttention(config, source, layer, workers, tables);
     }
 

@@ -1,21 +1,27 @@
 package dev.demitasse.infer.packed;
 
+import dev.demitasse.infer.kernel.Lanes;
 import dev.demitasse.infer.parallel.Workers;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import jdk.incubator.vector.ByteVector;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.VectorOperators;
 
 /**
  * Inputs {@code [tokens, width]} rounded to signed 8 bits with a scale for each 32 columns: the largest magnitude becomes
  * 127. Tokens are gathered in tiles, in which all that a kernel reads for a stretch of columns of all tokens is adjacent:
  * codes {@code [stretch, token, 32]}, scales {@code [stretch, token]}. Of the last tile, which may be smaller, too.
  */
-final class BlockedInput {
+public final class BlockedInput {
     /** Tokens in a full tile: as many as there are registers for. */
     static final int TILE = 12;
 
     private static final int STRETCH = PackedLayout.STRETCH;
     private static final int HALF = STRETCH / 2;
+    private static final float ROUNDING = 0x1.8p23f;
 
     private final int tokens;
     private final int width;
@@ -30,7 +36,7 @@ final class BlockedInput {
      * @param values row-major
      * @param width a multiple of 32
      */
-    BlockedInput(float[] values, int tokens, int width, Workers workers) {
+    public BlockedInput(float[] values, int tokens, int width, Workers workers) {
         if (width % STRETCH != 0) {
             throw new IllegalArgumentException("inputs of " + width);
         }
@@ -48,26 +54,45 @@ final class BlockedInput {
         int count = tokens(tile);
         for (int stretch = 0; stretch < stretches(); stretch++) {
             int from = token * width + stretch * STRETCH;
-            int place = (tile * TILE * stretches()) + stretch * count + inTile;
-            float largest = 0;
-            for (int i = from; i < from + STRETCH; i++) {
-                largest = Math.max(largest, Math.abs(values[i]));
-            }
+            int place = first(tile) + stretch * count + inTile;
+            float largest = largest(values, from);
             float factor = largest > 0 ? 127 / largest : 0;
-            int to = place * STRETCH;
-            for (int half = 0; half < 2; half++) {
-                int sum = 0;
-                for (int i = 0; i < HALF; i++) {
-                    int at = half * HALF + i;
-                    // Adding and taking off 1.5 · 2²³ rounds to the nearest integer, ties to even.
-                    int code = (int) (values[from + at] * factor + 0x1.8p23f - 0x1.8p23f);
-                    codes[to + at] = (byte) code;
-                    sum += code;
-                }
-                halfSums[(tile * TILE * stretches() + stretch * count) * 2 + half * count + inTile] = sum;
-            }
             scales[place] = largest / 127;
+            int sums = 2 * (first(tile) + stretch * count) + inTile;
+            halfSums[sums] = round(values, from, factor, codes, place * STRETCH);
+            halfSums[sums + count] = round(values, from + HALF, factor, codes, place * STRETCH + HALF);
         }
+    }
+
+    /** The largest magnitude of a stretch. */
+    private static float largest(float[] values, int from) {
+        FloatVector largest = FloatVector.fromArray(Lanes.FLOAT, values, from).abs();
+        for (int i = Lanes.COUNT; i < STRETCH; i += Lanes.COUNT) {
+            largest = largest.max(
+                    FloatVector.fromArray(Lanes.FLOAT, values, from + i).abs());
+        }
+        return largest.reduceLanes(VectorOperators.MAX);
+    }
+
+    /** Rounds half a stretch to the nearest integers, ties to even: adding 1.5 · 2²³ leaves no room for less. Their sum. */
+    private static int round(float[] values, int from, float factor, byte[] codes, int to) {
+        IntVector sum = IntVector.zero(Lanes.INT);
+        for (int i = 0; i < HALF; i += Lanes.COUNT) {
+            IntVector rounded = (IntVector) FloatVector.fromArray(Lanes.FLOAT, values, from + i)
+                    .mul(factor)
+                    .add(ROUNDING)
+                    .sub(ROUNDING)
+                    .convert(VectorOperators.F2I, 0);
+            sum = sum.add(rounded);
+            if (Lanes.BYTE_PARTS == 1) {
+                ((ByteVector) rounded.convertShape(VectorOperators.I2B, Lanes.BYTE, 0)).intoArray(codes, to + i);
+            } else {
+                for (int lane = 0; lane < Lanes.COUNT; lane++) {
+                    codes[to + i + lane] = (byte) rounded.lane(lane);
+                }
+            }
+        }
+        return sum.reduceLanes(VectorOperators.ADD);
     }
 
     int tokens() {

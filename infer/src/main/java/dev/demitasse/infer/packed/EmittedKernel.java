@@ -1,6 +1,10 @@
 package dev.demitasse.infer.packed;
 
+import dev.demitasse.infer.machine.CpuFeatures;
 import dev.demitasse.infer.machine.ExecutableMemory;
+import dev.demitasse.model.format.BlockFormat;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 import java.util.Map;
@@ -8,13 +12,51 @@ import java.util.concurrent.ConcurrentHashMap;
 
 /** Machine code of {@link ProductCode}, written when a layout and a number of tokens first occur. */
 final class EmittedKernel implements PackedKernel {
+    static final EmittedKernel INSTANCE = new EmittedKernel();
+
+    private static final Logger LOGGER = System.getLogger(EmittedKernel.class.getName());
     private static final MemorySegment NOTHING = MemorySegment.ofArray(new int[16]);
 
     private record Shape(PackedLayout layout, int tokens) {}
 
     private record Function(MethodHandle handle, MemorySegment constants) {}
 
+    private final boolean supported = supported();
+    private final Map<PackedLayout, Boolean> checked = new ConcurrentHashMap<>();
     private final Map<Shape, Function> functions = new ConcurrentHashMap<>();
+
+    /**
+     * Whether matrices of a format can be multiplied here: the CPU has the instructions, the system lets code be written, and
+     * what the code computes of random numbers is to the last bit what {@link ScalarKernel} does. A line is logged otherwise.
+     */
+    static boolean runs(BlockFormat format) {
+        return INSTANCE.supported
+                && PackedLayout.of(format, ProductCode.LANES)
+                        .map(layout -> INSTANCE.checked.computeIfAbsent(layout, key -> INSTANCE.passes(format)))
+                        .orElse(false);
+    }
+
+    private static boolean supported() {
+        try {
+            return CpuFeatures.detect().vnni();
+        } catch (IllegalStateException e) {
+            LOGGER.log(Level.WARNING, "kernels in machine code are off: {0}", e.getMessage());
+            return false;
+        }
+    }
+
+    private boolean passes(BlockFormat format) {
+        try {
+            boolean same = KernelCheck.agree(this, new ScalarKernel(), format);
+            if (!same) {
+                LOGGER.log(Level.WARNING, "machine code for {0} is off: it differs from plain Java", format.id());
+            }
+            return same;
+        } catch (IllegalStateException e) {
+            LOGGER.log(Level.WARNING, "machine code for {0} is off: {1}", format.id(), e.getMessage());
+            return false;
+        }
+    }
 
     @Override
     public void multiply(

@@ -38,7 +38,8 @@ final class PlaneSums {
         this.layout = matrix.layout();
         this.stretches = new int[matrix.blocks() * layout.stretches()];
         for (int i = 0; i < stretches.length; i++) {
-            stretches[i] = i / layout.stretches() * layout.blockBytes() + i % layout.stretches() * layout.stretchBytes();
+            stretches[i] =
+                    i / layout.stretches() * layout.blockBytes() + i % layout.stretches() * layout.stretchBytes();
         }
         this.sums = sums;
     }

@@ -59,7 +59,8 @@ final class SumScaling {
         result.intoArray(y, to);
     }
 
-    private static FloatVector bytes(MemorySegment data, long at) {
+    /** Signed. */
+    static FloatVector bytes(MemorySegment data, long at) {
         return (FloatVector) ByteVector.fromMemorySegment(Lanes.BYTE, data, at, LITTLE)
                 .convertShape(VectorOperators.B2F, Lanes.FLOAT, 0);
     }
@@ -68,7 +69,7 @@ final class SumScaling {
      * Float16 less 112 in the exponent, which a multiplication makes up for exactly. Numbers that float16 holds
      * as subnormals are so here too, and slow: the scales of blocks of 32 are not that small, those of 256 are amortized.
      */
-    private static FloatVector halves(MemorySegment data, long at) {
+    static FloatVector halves(MemorySegment data, long at) {
         return ((IntVector) ShortVector.fromMemorySegment(Lanes.SHORT, data, at, LITTLE)
                         .convertShape(VectorOperators.S2I, Lanes.INT, 0))
                 .lanewise(VectorOperators.LSHL, 13)

@@ -65,7 +65,7 @@ class BenchmarkTest {
     void refusesWhatCannotBeTimed() {
         assertThatThrownBy(() -> new Workload(Kind.SCORE, 1, 0)).isInstanceOf(InvalidRequestException.class);
         assertThatThrownBy(() -> new Workload(Kind.DECODE, 4, -1)).isInstanceOf(InvalidRequestException.class);
-        assertThatThrownBy(() -> new CpuOptions(0, false)).isInstanceOf(InvalidRequestException.class);
+        assertThatThrownBy(() -> CpuOptions.usual().withThreads(0)).isInstanceOf(InvalidRequestException.class);
     }
 
     @Test

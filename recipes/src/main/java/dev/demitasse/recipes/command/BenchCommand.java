@@ -8,6 +8,7 @@ import dev.demitasse.infer.bench.Benchmark;
 import dev.demitasse.infer.bench.WeightTraffic;
 import dev.demitasse.infer.bench.Workload;
 import dev.demitasse.infer.bench.Workload.Kind;
+import dev.demitasse.infer.packed.Kernels;
 import dev.demitasse.model.Checkpoint;
 import dev.demitasse.model.InvalidRequestException;
 import java.io.IOException;
@@ -85,6 +86,14 @@ final class BenchCommand implements Callable<Integer> {
             description = "Threads that work at the model. Default: one for each core that the process may use.")
     private List<Integer> threads = new ArrayList<>();
 
+    @Option(
+            names = "--kernels",
+            paramLabel = "KERNELS",
+            split = ",",
+            defaultValue = "auto",
+            description = "What multiplies block-quantized weights: ${COMPLETION-CANDIDATES}. Default: auto.")
+    private List<Kernels> kernels = new ArrayList<>();
+
     @Option(names = "--pin", description = "Keep each thread on a core of its own (Linux).")
     private boolean pinned;
 
@@ -155,9 +164,11 @@ final class BenchCommand implements Callable<Integer> {
 
     private List<CpuOptions> options() {
         CpuOptions usual = CpuOptions.usual().withPinned(pinned);
-        return threads.isEmpty()
-                ? List.of(usual)
-                : threads.stream().map(usual::withThreads).toList();
+        List<Integer> counts = threads.isEmpty() ? List.of(usual.threads()) : threads;
+        return kernels.stream()
+                .flatMap(each ->
+                        counts.stream().map(count -> usual.withKernels(each).withThreads(count)))
+                .toList();
     }
 
     private List<Workload> workloads() {

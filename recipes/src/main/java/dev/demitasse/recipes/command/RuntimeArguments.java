@@ -1,6 +1,7 @@
 package dev.demitasse.recipes.command;
 
 import dev.demitasse.infer.CpuOptions;
+import dev.demitasse.infer.packed.Kernels;
 import java.util.Optional;
 import picocli.CommandLine.Option;
 
@@ -15,8 +16,18 @@ final class RuntimeArguments {
     @Option(names = "--pin", description = "Keep each thread on a core of its own (Linux).")
     private boolean pinned;
 
-    CpuOptions options() {
-        CpuOptions usual = CpuOptions.usual().withPinned(pinned);
+    @Option(
+            names = "--kernels",
+            paramLabel = "KERNELS",
+            description =
+                    "What multiplies block-quantized weights: ${COMPLETION-CANDIDATES}. 'auto' is the fastest here;"
+                            + " 'exact' leaves inputs as floats, the others round them to 8 bits in blocks of 32. Default: exact"
+                            + " where quality is measured, auto elsewhere.")
+    private Optional<Kernels> kernels = Optional.empty();
+
+    /** @param usually the kernels unless others are asked for */
+    CpuOptions options(Kernels usually) {
+        CpuOptions usual = CpuOptions.usual().withPinned(pinned).withKernels(kernels.orElse(usually));
         return threads.map(usual::withThreads).orElse(usual);
     }
 }
