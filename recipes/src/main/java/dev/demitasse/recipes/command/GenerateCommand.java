@@ -2,7 +2,6 @@ package dev.demitasse.recipes.command;
 
 import dev.demitasse.infer.CpuModel;
 import dev.demitasse.infer.generate.SamplingOptions;
-import dev.demitasse.infer.packed.Kernels;
 import dev.demitasse.model.Checkpoint;
 import dev.demitasse.model.InvalidRequestException;
 import dev.demitasse.model.chat.Message;
@@ -99,7 +98,7 @@ final class GenerateCommand implements Callable<Integer> {
         }
         PrintWriter out = spec.commandLine().getOut();
         try (Checkpoint checkpoint = Checkpoint.open(model.path());
-                CpuModel running = CpuModel.of(checkpoint, runtime.options(Kernels.AUTO))) {
+                CpuModel running = CpuModel.of(checkpoint, runtime.options())) {
             SamplingOptions sampling = new SamplingOptions(temperature, topK, topP, seed);
             Consumer<String> print = text -> {
                 out.print(text);

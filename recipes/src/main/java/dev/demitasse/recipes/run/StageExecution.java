@@ -11,7 +11,6 @@ import dev.demitasse.distill.TrainingReport;
 import dev.demitasse.export.ExportReport;
 import dev.demitasse.export.gguf.GgufExport;
 import dev.demitasse.export.gguf.GgufOptions;
-import dev.demitasse.export.huggingface.HuggingFaceExport;
 import dev.demitasse.export.onnx.OnnxExport;
 import dev.demitasse.export.onnx.OnnxOptions;
 import dev.demitasse.infer.calibrate.InputCalibration;
@@ -282,8 +281,6 @@ final class StageExecution {
                     GgufExport.write(
                             source, new GgufOptions(export.weights(), Optional.empty()), places.output, progress);
                 case ONNX -> OnnxExport.write(source, onnxOptions(export, source), places.output, progress);
-                case GPTQ, AWQ, COMPRESSED_TENSORS, BITSANDBYTES ->
-                    HuggingFaceExport.write(source, export.target().layout().orElseThrow(), places.output, progress);
             };
             List<String> notes = new ArrayList<>(report.notes());
             report.changes()
