@@ -1,6 +1,6 @@
 package dev.demitasse.infer;
 
-import dev.demitasse.infer.attention.LayerCache;
+import dev.demitasse.infer.linear.Projections;
 import dev.demitasse.infer.parallel.WorkerPool;
 import dev.demitasse.infer.weights.WeightSource;
 import dev.demitasse.model.Checkpoint;
@@ -15,28 +15,28 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A whole model on the CPU. Weights stay mapped in the files they are in; sessions hold keys and values. Prefill and
+ * A whole model on the CPU. Weights stay mapped in the files they are in, unless kernels want them otherwise
+ * ({@link CpuOptions#kernels}), which then take the place of the mapped ones in memory; sessions hold keys and values. Prefill and
  * decode are the same pass over more or fewer tokens. Of an encoder there are whole texts only, no sessions.
  */
 public final class CpuModel implements LanguageModel, Scorer {
     private final ModelConfig config;
     private final WorkerPool workers;
-    private final CpuOptions options;
     private final Embedding embedding;
     private final List<DecoderLayer> layers = new ArrayList<>();
     private final OutputHead head;
+    private final Projections projections;
     private final Runnable closeWeights;
 
-    private CpuModel(
-            ModelConfig config, WeightSource source, WorkerPool workers, CpuOptions options, Runnable closeWeights) {
-        this.options = options;
+    private CpuModel(ModelConfig config, Projections source, WorkerPool workers, Runnable closeWeights) {
         this.config = config;
         this.workers = workers;
+        this.projections = source;
         this.closeWeights = closeWeights;
         this.embedding = Embedding.load(config, source, workers);
-        SharedTables tables = new SharedTables();
+        RotaryTables rotary = new RotaryTables();
         for (int layer = 0; layer < config.layers(); layer++) {
-            layers.add(DecoderLayer.load(config, source, layer, workers, tables));
+            layers.add(DecoderLayer.load(config, source, layer, workers, rotary));
         }
         this.head = OutputHead.load(config, source, workers);
     }
@@ -74,9 +74,11 @@ public final class CpuModel implements LanguageModel, Scorer {
 
     private static CpuModel load(ModelConfig config, WeightSource source, CpuOptions options, Runnable closeWeights) {
         WorkerPool workers = new WorkerPool(options.threads(), options.pinned());
+        Projections projections = new Projections(config, source, options.kernels(), workers);
         try {
-            return new CpuModel(config, source, workers, options, closeWeights);
-        } catch (RuntimeException e) {
+            return new CpuModel(config, projections, workers, closeWeights);
+        } catch (RuntimeException | OutOfMemoryError e) {
+            projections.close();
             workers.close();
             throw e;
         }
@@ -151,9 +153,7 @@ public final class CpuModel implements LanguageModel, Scorer {
     public record Trace(float[] logits, List<float[]> hiddenStates, float[] lastBlockOutput) {}
 
     private List<LayerCache> newCaches(int capacity) {
-        return layers.stream()
-                .map(layer -> layer.newCache(capacity, options.cache()))
-                .toList();
+        return layers.stream().map(layer -> layer.newCache(capacity)).toList();
     }
 
     /** Logits of {@code tokens}, which follow those in {@code caches}. */
@@ -222,6 +222,7 @@ public final class CpuModel implements LanguageModel, Scorer {
     @Override
     public void close() {
         workers.close();
+        projections.close();
         closeWeights.run();
     }
 }

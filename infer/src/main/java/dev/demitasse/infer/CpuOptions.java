@@ -1,16 +1,16 @@
 package dev.demitasse.infer;
 
-import dev.demitasse.infer.attention.CacheType;
+import dev.demitasse.infer.packed.Kernels;
 import dev.demitasse.model.InvalidRequestException;
 
 /**
- * How a {@link CpuModel} uses the machine.
+ * How a {@link CpuModel} uses the machine. Nothing but {@code kernels} changes what it computes.
  *
  * @param threads how many work at a forward pass
+ * @param kernels what multiplies block-quantized weights
  * @param pinned whether each but the caller's stays on a core of its own, where the system grants that
- * @param cache what sessions keep keys and values in; other than F32 it changes what is computed
  */
-public record CpuOptions(int threads, boolean pinned, CacheType cache) {
+public record CpuOptions(int threads, Kernels kernels, boolean pinned) {
     private static final int MOST_THREADS = 1024;
 
     public CpuOptions {
@@ -20,20 +20,23 @@ public record CpuOptions(int threads, boolean pinned, CacheType cache) {
         }
     }
 
-    /** A thread for each core that the process may use: those of its container or of its CPU mask, where it has one. */
+    /**
+     * A thread for each core that the process may use: those of its container or of its CPU mask, where it has one; inputs as
+     * floats, so that what is measured is the weights alone.
+     */
     public static CpuOptions usual() {
-        return new CpuOptions(Math.min(Runtime.getRuntime().availableProcessors(), MOST_THREADS), false, CacheType.F32);
+        return new CpuOptions(Math.min(Runtime.getRuntime().availableProcessors(), MOST_THREADS), Kernels.EXACT, false);
     }
 
     public CpuOptions withThreads(int count) {
-        return new CpuOptions(count, pinned, cache);
+        return new CpuOptions(count, kernels, pinned);
+    }
+
+    public CpuOptions withKernels(Kernels wanted) {
+        return new CpuOptions(threads, wanted, pinned);
     }
 
     public CpuOptions withPinned(boolean wanted) {
-        return new CpuOptions(threads, wanted, cache);
-    }
-
-    public CpuOptions withCache(CacheType type) {
-        return new CpuOptions(threads, pinned, type);
+        return new CpuOptions(threads, kernels, wanted);
     }
 }

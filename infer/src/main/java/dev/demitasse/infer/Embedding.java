@@ -3,6 +3,7 @@ package dev.demitasse.infer;
 import dev.demitasse.infer.kernel.Elementwise;
 import dev.demitasse.infer.linear.Linear;
 import dev.demitasse.infer.linear.LinearInput;
+import dev.demitasse.infer.linear.Projections;
 import dev.demitasse.infer.parallel.Workers;
 import dev.demitasse.infer.weights.WeightSource;
 import dev.demitasse.model.InputEmbedding;
@@ -27,7 +28,7 @@ public final class Embedding {
     private final Optional<Linear> projection;
     private final Optional<Normalization> norm;
 
-    private Embedding(ModelConfig config, WeightSource source, Workers workers) {
+    private Embedding(ModelConfig config, Projections source, Workers workers) {
         this.config = config;
         this.form = config.embedding();
         this.workers = workers;
@@ -42,15 +43,14 @@ public final class Embedding {
         this.segments = form.tokenTypes() > 0
                 ? Optional.of(source.tensor(TensorKey.weight(Role.TOKEN_TYPE_EMBEDDING)))
                 : Optional.empty();
-        this.projection = form.width() != config.hiddenSize()
-                ? Optional.of(Linear.load(config, source, Role.PROJECT_IN, TensorKey.NO_LAYER))
-                : Optional.empty();
+        this.projection =
+                form.width() != config.hiddenSize() ? Optional.of(source.linear(Role.PROJECT_IN)) : Optional.empty();
         this.norm = form.norm()
                 ? Optional.of(Normalization.load(config, source, Role.EMBEDDING_NORM, TensorKey.NO_LAYER))
                 : Optional.empty();
     }
 
-    static Embedding load(ModelConfig config, WeightSource source, Workers workers) {
+    static Embedding load(ModelConfig config, Projections source, Workers workers) {
         return new Embedding(config, source, workers);
     }
 
@@ -61,7 +61,8 @@ public final class Embedding {
      * @throws InvalidRequestException if an id is not in the vocabulary, or there are more than the model has positions
      */
     public static void lookup(ModelConfig config, WeightSource source, int[] ids, float[] hidden) {
-        float[] states = load(config, source, Workers.COMMON).lookup(TokenInput.of(ids));
+        float[] states =
+                load(config, Projections.exact(config, source), Workers.COMMON).lookup(TokenInput.of(ids));
         System.arraycopy(states, 0, hidden, 0, states.length);
     }
 

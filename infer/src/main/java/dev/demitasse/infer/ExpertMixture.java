@@ -3,8 +3,8 @@ package dev.demitasse.infer;
 import dev.demitasse.infer.kernel.Elementwise;
 import dev.demitasse.infer.linear.Linear;
 import dev.demitasse.infer.linear.LinearInput;
+import dev.demitasse.infer.linear.Projections;
 import dev.demitasse.infer.parallel.Workers;
-import dev.demitasse.infer.weights.WeightSource;
 import dev.demitasse.model.Experts;
 import dev.demitasse.model.ModelConfig;
 import dev.demitasse.model.Role;
@@ -28,11 +28,11 @@ final class ExpertMixture implements FeedForwardBlock {
     private final Optional<Dense> shared;
     private final Workers workers;
 
-    private ExpertMixture(ModelConfig config, WeightSource source, int layer, Workers workers) {
+    private ExpertMixture(ModelConfig config, Projections source, int layer, Workers workers) {
         this.experts = config.feedForward(layer).experts().orElseThrow();
         this.hiddenSize = config.hiddenSize();
         this.workers = workers;
-        this.router = Linear.load(config, source, Role.ROUTER, layer);
+        this.router = source.linear(Role.ROUTER, layer);
         List<Dense> loaded = new ArrayList<>();
         for (int expert = 0; expert < experts.count(); expert++) {
             loaded.add(Dense.load(
@@ -45,7 +45,7 @@ final class ExpertMixture implements FeedForwardBlock {
         }
         this.each = List.copyOf(loaded);
         if (experts.sharedSize() > 0) {
-            this.sharedRouter = Optional.of(Linear.load(config, source, Role.SHARED_ROUTER, layer));
+            this.sharedRouter = Optional.of(source.linear(Role.SHARED_ROUTER, layer));
             this.shared = Optional.of(Dense.load(
                     config,
                     source,
@@ -59,7 +59,7 @@ final class ExpertMixture implements FeedForwardBlock {
         }
     }
 
-    static ExpertMixture load(ModelConfig config, WeightSource source, int layer, Workers workers) {
+    static ExpertMixture load(ModelConfig config, Projections source, int layer, Workers workers) {
         return new ExpertMixture(config, source, layer, workers);
     }
 

@@ -3,8 +3,8 @@ package dev.demitasse.infer;
 import dev.demitasse.infer.kernel.Activations;
 import dev.demitasse.infer.linear.Linear;
 import dev.demitasse.infer.linear.LinearInput;
+import dev.demitasse.infer.linear.Projections;
 import dev.demitasse.infer.parallel.Workers;
-import dev.demitasse.infer.weights.WeightSource;
 import dev.demitasse.model.FeedForward;
 import dev.demitasse.model.FeedForward.Activation;
 import dev.demitasse.model.ModelConfig;
@@ -21,7 +21,7 @@ sealed interface FeedForwardBlock permits FeedForwardBlock.Dense, ExpertMixture 
      */
     float[] apply(float[] input, int tokens, ActivationListener listener);
 
-    static FeedForwardBlock load(ModelConfig config, WeightSource source, int layer, Workers workers) {
+    static FeedForwardBlock load(ModelConfig config, Projections source, int layer, Workers workers) {
         FeedForward feedForward = config.feedForward(layer);
         if (feedForward.experts().isPresent()) {
             return ExpertMixture.load(config, source, layer, workers);
@@ -61,7 +61,7 @@ sealed interface FeedForwardBlock permits FeedForwardBlock.Dense, ExpertMixture 
 
         static Dense load(
                 ModelConfig config,
-                WeightSource source,
+                Projections source,
                 Optional<TensorKey> gate,
                 TensorKey up,
                 TensorKey down,
@@ -70,9 +70,9 @@ sealed interface FeedForwardBlock permits FeedForwardBlock.Dense, ExpertMixture 
                     config.feedForward(up.layer()).activation(),
                     gate.orElse(up),
                     down,
-                    gate.map(key -> Linear.load(config, source, key)),
-                    Linear.load(config, source, up),
-                    Linear.load(config, source, down),
+                    gate.map(key -> source.linear(key)),
+                    source.linear(up),
+                    source.linear(down),
                     workers);
         }
 

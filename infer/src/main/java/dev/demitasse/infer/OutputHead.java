@@ -5,6 +5,7 @@ import dev.demitasse.infer.kernel.Elementwise;
 import dev.demitasse.infer.kernel.HyperbolicTangent;
 import dev.demitasse.infer.linear.Linear;
 import dev.demitasse.infer.linear.LinearInput;
+import dev.demitasse.infer.linear.Projections;
 import dev.demitasse.infer.parallel.Workers;
 import dev.demitasse.infer.weights.WeightSource;
 import dev.demitasse.model.FeedForward.Activation;
@@ -26,29 +27,29 @@ public final class OutputHead {
     /** A masked-language-model head's own layer: norm(activation(dense(h))). */
     private record Transform(Linear dense, Activation activation, Normalization norm) {}
 
-    private OutputHead(ModelConfig config, WeightSource source, Workers workers) {
+    private OutputHead(ModelConfig config, Projections source, Workers workers) {
         this.form = config.head();
         this.workers = workers;
         this.norm = form.norm()
                 ? Optional.of(Normalization.load(config, source, Role.FINAL_NORM, TensorKey.NO_LAYER))
                 : Optional.empty();
         this.projection = config.embedding().width() != config.hiddenSize()
-                ? Optional.of(Linear.load(config, source, Role.PROJECT_OUT, TensorKey.NO_LAYER))
+                ? Optional.of(source.linear(Role.PROJECT_OUT))
                 : Optional.empty();
         this.transform = form.transform()
                 .map(activation -> new Transform(
-                        Linear.load(config, source, Role.HEAD_TRANSFORM, TensorKey.NO_LAYER),
+                        source.linear(Role.HEAD_TRANSFORM),
                         activation,
                         Normalization.load(config, source, Role.HEAD_NORM, TensorKey.NO_LAYER)));
-        this.head = Linear.load(config, source, Role.HEAD, TensorKey.NO_LAYER);
+        this.head = source.linear(Role.HEAD);
     }
 
     /** The head of the model, computed on the JVM's common pool. */
     public static OutputHead load(ModelConfig config, WeightSource source) {
-        return load(config, source, Workers.COMMON);
+        return load(config, Projections.exact(config, source), Workers.COMMON);
     }
 
-    static OutputHead load(ModelConfig config, WeightSource source, Workers workers) {
+    static OutputHead load(ModelConfig config, Projections source, Workers workers) {
         return new OutputHead(config, source, workers);
     }
 

@@ -1,12 +1,10 @@
 package dev.demitasse.infer;
 
-import dev.demitasse.infer.attention.AttentionHeads;
-import dev.demitasse.infer.attention.LayerCache;
 import dev.demitasse.infer.kernel.Elementwise;
 import dev.demitasse.infer.linear.Linear;
 import dev.demitasse.infer.linear.LinearInput;
+import dev.demitasse.infer.linear.Projections;
 import dev.demitasse.infer.parallel.Workers;
-import dev.demitasse.infer.weights.WeightSource;
 import dev.demitasse.model.Attention;
 import dev.demitasse.model.ModelConfig;
 import dev.demitasse.model.Positions;
@@ -29,29 +27,29 @@ final class SelfAttention {
     private final AttentionHeads heads;
     private final Workers workers;
 
-    private SelfAttention(ModelConfig config, WeightSource source, int layer, Workers workers, SharedTables tables) {
+    private SelfAttention(ModelConfig config, Projections source, int layer, Workers workers, RotaryTables tables) {
         this.attention = config.attention(layer);
         this.queryKey = TensorKey.weight(Role.QUERY, layer);
         this.outputKey = TensorKey.weight(Role.ATTENTION_OUTPUT, layer);
-        this.query = Linear.load(config, source, queryKey);
-        this.key = Linear.load(config, source, Role.KEY, layer);
-        this.value = Linear.load(config, source, Role.VALUE, layer);
-        this.output = Linear.load(config, source, outputKey);
+        this.query = source.linear(queryKey);
+        this.key = source.linear(Role.KEY, layer);
+        this.value = source.linear(Role.VALUE, layer);
+        this.output = source.linear(outputKey);
         this.queryNorm =
                 attention.queryKeyNorm().map(norm -> Normalization.ofHeads(config, source, Role.QUERY_NORM, layer));
         this.keyNorm =
                 attention.queryKeyNorm().map(norm -> Normalization.ofHeads(config, source, Role.KEY_NORM, layer));
         this.rotary = switch (config.positions(layer)) {
-            case Positions.Rotary positions -> Optional.of(tables.rotary(positions));
+            case Positions.Rotary positions -> Optional.of(tables.of(positions));
             case Positions.None none -> Optional.empty();
             case Positions.Alibi alibi -> Optional.empty();
         };
-        this.heads = new AttentionHeads(attention, config.positions(layer), config.causal(), workers, tables.tiles());
+        this.heads = new AttentionHeads(
+                attention, PositionBias.of(config.positions(layer), attention), config.causal(), workers);
         this.workers = workers;
     }
 
-    static SelfAttention load(
-            ModelConfig config, WeightSource source, int layer, Workers workers, SharedTables tables) {
+    static SelfAttention load(ModelConfig config, Projections source, int layer, Workers workers, RotaryTables tables) {
         return new SelfAttention(config, source, layer, workers, tables);
     }
 
@@ -81,7 +79,8 @@ final class SelfAttention {
             table.rotate(queries, tokens, cache.position(), attention.heads(), dimension, workers);
             table.rotate(keys, tokens, cache.position(), attention.keyValueHeads(), dimension, workers);
         }
-        float[] seen = heads.attend(queries, keys, values, tokens, cache, attended);
+        cache.append(keys, values, tokens);
+        float[] seen = heads.attend(queries, tokens, cache, attended);
         listener.onInput(outputKey, seen, tokens, output.inputs());
         return seen;
     }

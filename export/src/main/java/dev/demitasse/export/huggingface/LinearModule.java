@@ -47,6 +47,11 @@ record LinearModule(String name, List<TensorKey> weights, int rows, int columns,
         return List.copyOf(modules.values());
     }
 
+    /** Its name after that of its layer: {@code mlp.up_proj}. */
+    String nameInLayer() {
+        return name.replaceFirst("^.*?\\.\\d+\\.", "");
+    }
+
     private LinearModule joined(LinearModule other) {
         List<TensorKey> all = new ArrayList<>(weights);
         all.addAll(other.weights);

@@ -17,12 +17,19 @@ final class QuantizationJson {
     }
 
     /**
+     * Whether GPTQ's zeros are stored less 1, as its first version has them. Zeros that differ are not: one of them may be 0, and
+     * GPTQModel refuses them in the first version unless it has written them itself.
+     */
+    static boolean oneLess(IntegerGroup format) {
+        return format.symmetric();
+    }
+
+    /**
      * For {@code GPTQConfig} of both.
      *
-     * @param oneLess whether zeros are stored less 1, as "checkpoint_format" tells
      * @param quantized modules of a layer by their names in it, told where not all are
      */
-    static ObjectNode gptq(IntegerGroup format, boolean oneLess, List<String> quantized) {
+    static ObjectNode gptq(IntegerGroup format, List<String> quantized) {
         ObjectNode json = object();
         json.put("quant_method", "gptq");
         json.put("bits", format.bits());
@@ -31,7 +38,7 @@ final class QuantizationJson {
         json.put("desc_act", false);
         json.put("true_sequential", true);
         json.put("lm_head", false);
-        json.put("checkpoint_format", oneLess ? "gptq" : "gptq_v2");
+        json.put("checkpoint_format", oneLess(format) ? "gptq" : "gptq_v2");
         if (!quantized.isEmpty()) {
             ArrayNode modules = json.putArray("modules_in_block_to_quantize").addArray();
             quantized.forEach(modules::add);
@@ -47,7 +54,7 @@ final class QuantizationJson {
         json.put("group_size", format.group());
         json.put("zero_point", true);
         json.put("version", "gemm");
-        addModules(json, "modules_to_not_convert", left);
+        left.forEach(json.putArray("modules_to_not_convert")::add);
         return json;
     }
 
@@ -61,16 +68,8 @@ final class QuantizationJson {
         json.put("bnb_4bit_use_double_quant", false);
         json.put("bnb_4bit_compute_dtype", "float16");
         json.put("bnb_4bit_quant_storage", "uint8");
-        addModules(json, "llm_int8_skip_modules", left);
+        left.forEach(json.putArray("llm_int8_skip_modules")::add);
         return json;
-    }
-
-    private static void addModules(ObjectNode json, String key, List<String> modules) {
-        if (modules.isEmpty()) {
-            json.putNull(key);
-        } else {
-            modules.forEach(json.putArray(key)::add);
-        }
     }
 
     /** For compressed-tensors (compressed_tensors/quantization/quant_config.py and quant_args.py). */

@@ -4,10 +4,13 @@ import dev.demitasse.model.Tensor;
 import dev.demitasse.model.format.IntegerGroup;
 import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.format.TensorFormat;
+import dev.demitasse.model.packed.AwqLayout;
+import dev.demitasse.model.packed.GptqLayout;
 import dev.demitasse.model.packed.GroupLayout;
 import dev.demitasse.model.packed.GroupLayout.Sizes;
 import dev.demitasse.model.packed.GroupedCodes;
 import dev.demitasse.model.packed.NormalFloatLayout;
+import dev.demitasse.model.packed.PackQuantizedLayout;
 import dev.demitasse.model.packed.PackedLayout.Part;
 import dev.demitasse.model.safetensors.SafetensorsWriter.Slot;
 import java.util.LinkedHashMap;
@@ -15,6 +18,22 @@ import java.util.Map;
 
 /** What stands for a quantized weight in the files of another tool. */
 sealed interface WeightPacking {
+    /** @param format of a weight, one that {@code layout} holds */
+    static WeightPacking of(HuggingFaceLayout layout, TensorFormat format) {
+        return switch (layout) {
+            case GPTQ -> {
+                IntegerGroup groups = (IntegerGroup) format;
+                yield new Groups(new GptqLayout(QuantizationJson.oneLess(groups)), groups);
+            }
+            case AWQ -> new Groups(new AwqLayout(), (IntegerGroup) format);
+            case COMPRESSED_TENSORS ->
+                format instanceof IntegerGroup groups
+                        ? new Groups(new PackQuantizedLayout(), groups)
+                        : new Rows(format);
+            case BITSANDBYTES -> new NormalFloat(new NormalFloatLayout());
+        };
+    }
+
     /** The tensors that a module has, by their names after the module's, and what each will be. */
     Map<String, Slot> slots(LinearModule module);
 

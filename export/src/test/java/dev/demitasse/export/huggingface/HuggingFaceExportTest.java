@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.within;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.demitasse.export.ExportReport;
+import dev.demitasse.export.ExportReport.Change;
 import dev.demitasse.model.Checkpoint;
 import dev.demitasse.model.InvalidRequestException;
 import dev.demitasse.model.Role;
@@ -218,46 +219,38 @@ class HuggingFaceExportTest {
         }
     }
 
-    /** Weights that are never below 0 have their zero at code 0. */
+    /** GPTQModel refuses zeros less 1 where they differ, unless it wrote them; and 0 less 1 cannot be said. */
     @Test
-    void zerosAtCode0NeedTheNewerGptq() throws IOException {
-        IntegerGroup format = new IntegerGroup(4, 32, false);
-        Path target = folder.resolve("quantized");
-        try (Checkpoint source = Checkpoint.open(SharedData.require("data/models/stories3M"));
-                CheckpointWriter writer = CheckpointWriter.create(
-                        target,
-                        source.config(),
-                        source.tokenizer(),
-                        key -> key.role().projection() ? format : ScalarFormat.F32)) {
-            for (TensorKey key : source.config().tensors()) {
-                float[] values = source.tensor(key).toFloats();
-                for (int i = 0; i < values.length; i++) {
-                    values[i] = Math.abs(values[i]);
-                }
-                writer.write(key, Tensor.ofFloats("w", values, source.config().shape(key)));
-            }
-            writer.commit();
-        }
-        ExportReport report = export(target, HuggingFaceLayout.GPTQ);
+    void zerosThatDifferNeedTheNewerGptq() throws IOException {
+        ExportReport report = export(
+                quantized("data/models/stories3M", key -> new IntegerGroup(4, 32, false)), HuggingFaceLayout.GPTQ);
         assertThat(report.notes()).anySatisfy(note -> assertThat(note).contains("gptq_v2"));
         assertThat(quantizationConfig().path("checkpoint_format").asText()).isEqualTo("gptq_v2");
-        try (Checkpoint expected = Checkpoint.open(target);
-                Checkpoint found = Checkpoint.open(folder.resolve("exported"))) {
-            TensorKey key = TensorKey.weight(Role.VALUE, 3);
-            assertThat(found.tensor(key).data().mismatch(expected.tensor(key).data()))
-                    .isEqualTo(-1);
-        }
+        assertThat(quantizationConfig().path("sym").asBoolean(true)).isFalse();
     }
 
     @Test
-    void modulesThatAreNotPackedAreNamed() throws IOException {
+    void modulesThatAreFloatsAreNamed() throws IOException {
         Path source = quantized(
-                "data/models/stories3M", key -> key.role() == Role.DOWN ? new Q8_0() : new IntegerGroup(4, 32, true));
+                "data/models/stories3M",
+                key -> key.role() == Role.DOWN ? ScalarFormat.F16 : new IntegerGroup(4, 32, true));
         ExportReport report = export(source, HuggingFaceLayout.GPTQ);
-        assertThat(report.changes()).hasSize(6);
+        assertThat(report.changes()).isEmpty();
         assertThat(quantizationConfig().path("modules_in_block_to_quantize").path(0))
                 .hasSize(6)
                 .anySatisfy(module -> assertThat(module.asText()).isEqualTo("mlp.up_proj"));
+    }
+
+    @Test
+    void whatVllmMakesOneOfShouldBePackedAlike() throws IOException {
+        Path source = quantized(
+                "data/models/stories3M",
+                key -> key.role() == Role.VALUE ? ScalarFormat.F16 : new IntegerGroup(4, 32, true));
+        ExportReport report = export(source, HuggingFaceLayout.AWQ);
+        assertThat(report.notes()).anySatisfy(note -> assertThat(note).contains("q_proj is packed", "v_proj is not"));
+        assertThat(quantizationConfig().path("modules_to_not_convert").toString())
+                .contains("model.layers.0.self_attn.v_proj", "lm_head")
+                .doesNotContain("q_proj");
     }
 
     @Test
@@ -320,13 +313,112 @@ class HuggingFaceExportTest {
         }
     }
 
-    @Test
-    void formatsThatALayoutDoesNotHoldAreRefused() throws IOException {
-        Path source = quantized("data/models/stories3M", key -> new IntegerGroup(3, 32, true));
-        assertThatThrownBy(() -> export(source, HuggingFaceLayout.AWQ))
+    private void assertRefused(String model, HuggingFaceLayout layout, TensorFormat format, String... words)
+            throws IOException {
+        assertRefused(quantized(model, key -> format), layout, words);
+    }
+
+    private void assertRefused(Path source, HuggingFaceLayout layout, String... words) {
+        assertThatThrownBy(() -> export(source, layout))
                 .isInstanceOf(InvalidRequestException.class)
-                .hasMessageContaining("int3_g32")
-                .hasMessageContaining("awq");
+                .hasMessageContainingAll(words);
         assertThat(folder.resolve("exported")).doesNotExist();
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "GPTQ, int8",
+        "GPTQ, q4_0",
+        "AWQ, int3_g32",
+        "AWQ, nf4",
+        "COMPRESSED_TENSORS, int3_g64_asym",
+        "COMPRESSED_TENSORS, nf4",
+        "BITSANDBYTES, int4_g64",
+        "GPTQ, f32"
+    })
+    void formatsThatALayoutDoesNotHoldAreRefused(HuggingFaceLayout layout, String id) throws IOException {
+        TensorFormat format = id.equals("f32") ? ScalarFormat.F32 : named(id);
+        assertRefused(
+                "data/models/stories3M", layout, format, "does not hold " + id, "quantize to " + layout.formats());
+    }
+
+    @Test
+    void severalFormatsInOneFolderAreRefused() throws IOException {
+        Path source = quantized(
+                "data/models/stories3M", key -> key.role() == Role.DOWN ? new Q8_0() : new IntegerGroup(4, 32, true));
+        assertRefused(source, HuggingFaceLayout.GPTQ, "model.layers.0.mlp.down_proj", "q8_0", "int4_g32");
+    }
+
+    @Test
+    void gptqPacksAModuleInAllLayersOrInNone() throws IOException {
+        Path source = quantized(
+                "data/models/stories3M",
+                key -> key.role() == Role.DOWN && key.layer() == 1 ? ScalarFormat.F16 : new IntegerGroup(4, 32, true));
+        assertRefused(source, HuggingFaceLayout.GPTQ, "model.layers.1.mlp.down_proj", "compressed_tensors");
+    }
+
+    /** GPT-2's Conv1D is no Linear, which alone the other layouts' runtimes replace. */
+    @Test
+    void modulesThatStandTransposedAreRefusedButByGptq() throws IOException {
+        assertRefused("golden/gpt2", HuggingFaceLayout.AWQ, new IntegerGroup(4, 32, true), "h.0.attn.c_attn");
+    }
+
+    /** An INT8 head is written as float16, as vLLM's runtimes have no other. */
+    @Test
+    void headsAreLeftOut() throws IOException {
+        Path target = folder.resolve("quantized");
+        try (Checkpoint source = Checkpoint.open(SharedData.require("golden/llama"));
+                CheckpointWriter writer = CheckpointWriter.create(
+                        target,
+                        source.config(),
+                        source.tokenizer(),
+                        key -> key.part() == Part.WEIGHT && key.role().quantized()
+                                ? ScalarFormat.I8
+                                : ScalarFormat.F32)) {
+            for (TensorKey key : source.config().tensors()) {
+                if (key.part() == Part.WEIGHT && key.role().quantized()) {
+                    writeScaled(writer, key, source.tensor(key), ScalarFormat.I8);
+                } else {
+                    writer.write(key, source.tensor(key));
+                }
+            }
+            writer.commit();
+        }
+        ExportReport report = export(target, HuggingFaceLayout.COMPRESSED_TENSORS);
+        assertThat(report.changes())
+                .extracting(Change::tensor)
+                .containsExactlyInAnyOrder("model.embed_tokens.weight", "lm_head.weight");
+        assertThat(quantizationConfig().path("ignore").toString()).isEqualTo("[\"lm_head\"]");
+        try (Checkpoint found = Checkpoint.open(folder.resolve("exported"))) {
+            assertThat(found.format(TensorKey.weight(Role.HEAD))).isEqualTo(ScalarFormat.F16);
+            assertThat(found.format(TensorKey.weight(Role.DOWN, 0))).isEqualTo(ScalarFormat.I8);
+        }
+    }
+
+    /** To the byte: what a plan tells before anything is written. */
+    @ParameterizedTest
+    @CsvSource({
+        "GPTQ, int3_g32_asym",
+        "AWQ, int4_g64_asym",
+        "COMPRESSED_TENSORS, int4_g32",
+        "COMPRESSED_TENSORS, fp8",
+        "BITSANDBYTES, nf4"
+    })
+    void bytesAreKnownBefore(HuggingFaceLayout layout, String id) throws IOException {
+        Path source = quantized("data/models/stories3M", key -> named(id));
+        export(source, layout);
+        long stored = 0;
+        try (Checkpoint checkpoint = Checkpoint.open(source);
+                SafetensorsFile file = SafetensorsFile.open(folder.resolve("exported/model.safetensors"))) {
+            for (Tensor tensor : file.tensors().values()) {
+                stored += tensor.data().byteSize();
+            }
+            LayoutPlan plan = LayoutPlan.of(layout, checkpoint.config(), checkpoint::format);
+            assertThat(plan.bytes()).isEqualTo(stored);
+            for (TensorKey key : checkpoint.config().tensors()) {
+                assertThat(plan.stored(key))
+                        .isEqualTo(key.part() == Part.WEIGHT && key.role().projection() ? named(id) : ScalarFormat.F16);
+            }
+        }
     }
 }

@@ -11,8 +11,8 @@ import dev.demitasse.model.TensorKey.Part;
 import dev.demitasse.model.format.ScalarFormat;
 import java.util.Optional;
 
-/** y = x · Wᵀ + b over weights {@code [out, in]} that stay where they are, in the format they are in. */
-public sealed interface Linear permits FloatLinear, Int8Linear {
+/** y = x · Wᵀ + b over weights {@code [out, in]}. */
+public sealed interface Linear permits FloatLinear, Int8Linear, PackedLinear {
     /** The projection of {@code role}, with its bias if the model has one: per layer, or {@link Role#HEAD}. */
     static Linear load(ModelConfig config, WeightSource source, Role role, int layer) {
         return load(config, source, new TensorKey(role, Part.WEIGHT, layer));

@@ -1,6 +1,7 @@
 package dev.demitasse.infer.linear;
 
 import dev.demitasse.infer.kernel.MatrixKernel;
+import dev.demitasse.infer.packed.BlockedInput;
 import dev.demitasse.infer.parallel.Workers;
 import dev.demitasse.model.InputQuantization;
 import java.util.Objects;
@@ -17,6 +18,7 @@ public final class LinearInput {
     private final int tokens;
     private final int width;
     private float @Nullable [] panels;
+    private @Nullable BlockedInput blocked;
     private @Nullable QuantizedInput quantized;
     private @Nullable InputQuantization quantizedBy;
 
@@ -68,6 +70,14 @@ public final class LinearInput {
             quantizedBy = by;
         }
         return quantized;
+    }
+
+    /** x rounded to 8 bits in blocks of 32. */
+    BlockedInput blocked(Workers workers) {
+        if (blocked == null) {
+            blocked = new BlockedInput(values, tokens, width, workers);
+        }
+        return blocked;
     }
 
     private float[] pack(Workers workers) {

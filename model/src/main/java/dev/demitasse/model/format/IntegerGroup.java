@@ -57,16 +57,6 @@ public record IntegerGroup(int bits, int group, boolean symmetric) implements Bl
         return symmetric ? Halves.BYTES : Halves.BYTES + 1;
     }
 
-    /** Whether some group of {@code weights} has its zero at code 0. */
-    public boolean hasZeroAtCode0(MemorySegment weights) {
-        for (long at = 0; !symmetric && at < weights.byteSize(); at += bytesPerBlock()) {
-            if (weights.get(ValueLayout.JAVA_BYTE, at + Halves.BYTES) == 0) {
-                return true;
-            }
-        }
-        return false;
-    }
-
     /** What is added to a code before it is stored. */
     private int bias() {
         return symmetric ? 1 << bits - 1 : 0;

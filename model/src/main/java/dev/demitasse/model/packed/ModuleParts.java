@@ -72,7 +72,7 @@ record ModuleParts(String name, Function<String, Optional<Tensor>> file) {
         if (stored.isEmpty()) {
             return GroupedCodes.inOrder(sizes.columns(), sizes.groups());
         }
-        int[] order = stored.get().toInts();
+        int[] order = vector(part, ScalarFormat.I32, ScalarFormat.I64).toInts();
         boolean known = order.length == sizes.columns()
                 && Arrays.stream(order).allMatch(group -> group >= 0 && group < sizes.groups());
         if (!known) {

@@ -33,8 +33,8 @@ public sealed interface PackedLayout permits GroupLayout, NormalFloatLayout {
     TensorFormat format(String module, Function<String, Optional<Tensor>> file, int rows, int columns);
 
     /**
-     * The weight {@code [rows, columns]} of {@code module}, on the heap: in blocks where these hold it exactly, else in
-     * float16.
+     * The weight {@code [rows, columns]} of {@code module}, on the heap: in blocks where these hold its codes, else in
+     * float16. Scales are rounded to float16, which most files and the kernels of other tools have them in.
      *
      * @param file gives its tensors
      * @throws MalformedModelException if its tensors do not fit each other or the weight

@@ -1,5 +1,6 @@
 package dev.demitasse.model.safetensors;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import dev.demitasse.model.Checkpoint;
 import dev.demitasse.model.ConfigJson;
 import dev.demitasse.model.Families;
@@ -34,7 +35,7 @@ import java.util.Optional;
 /**
  * A folder in Hugging Face layout: config.json, model.safetensors or its shards with an index (or pytorch_model.bin
  * likewise), tokenizer.json.
- * What GPTQ, AWQ and compressed-tensors have packed is unpacked as it is asked for, onto the heap.
+ * What GPTQ, AWQ, compressed-tensors and bitsandbytes have packed is unpacked as it is asked for, onto the heap.
  * INT8 and FP8 weights are matrices with a {@code weight_scale} beside them, as compressed-tensors lays them out; block
  * formats are U8 matrices of packed rows.
  */
@@ -58,7 +59,9 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
         this.files = files;
         this.tokenizer = new OnDemand<>(this::readTokenizer);
         this.tensors = new HashMap<>();
-        this.packed = PackedWeights.of(folder, json.node("quantization_config"), this::find);
+        JsonNode quantization = json.node("quantization_config");
+        this.packed = PackedWeights.of(
+                folder, quantization.isMissingNode() ? json.node("compression_config") : quantization, this::find);
         for (TensorFile file : files) {
             for (Tensor tensor : file.tensors().values()) {
                 if (tensors.put(tensor.name(), tensor) != null) {
@@ -158,27 +161,6 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
                 .toList();
     }
 
-    /** The scales of a weight's rows, also as others have them: one for all, or in a column. */
-    private Tensor scales(Piece piece) {
-        Tensor scales = found(piece);
-        long rows = piece.shape()[0];
-        float[] values = scales.toFloats();
-        if (scales.format() instanceof ScalarFormat scalar && scalar.floating() && values.length == 1) {
-            float[] repeated = new float[Math.toIntExact(rows)];
-            Arrays.fill(repeated, values[0]);
-            return Tensor.ofFloats(piece.name(), repeated, rows);
-        }
-        if (values.length != rows || !(scales.format() instanceof ScalarFormat scalar && scalar.floating())) {
-            throw new MalformedModelException(
-                    folder,
-                    "tensor '%s' is %s, its weight has %,d rows".formatted(piece.name(), scales, rows),
-                    "Demitasse reads weights with a scale for each row, or one for all");
-        }
-        return scales.format() == ScalarFormat.F32 && scales.rank() == 1
-                ? scales
-                : Tensor.ofFloats(piece.name(), values, rows);
-    }
-
     private boolean standsAlone(TensorKey key) {
         return names.plain(key) || tensors.containsKey(alone(key));
     }
@@ -199,7 +181,7 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
             return packed.tensor(piece);
         }
         if (key.part() == Part.SCALE) {
-            return scales(piece);
+            return RowScales.read(folder, found(piece), piece.shape()[0], find(RowScales.zeros(piece.name())));
         }
         Tensor tensor = found(piece);
         if (!Arrays.equals(tensor.shape(), piece.shape())) {

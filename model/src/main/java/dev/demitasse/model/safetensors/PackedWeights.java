@@ -17,6 +17,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Function;
 
 /**
@@ -26,6 +27,15 @@ import java.util.function.Function;
 final class PackedWeights {
     private static final String WEIGHT = ".weight";
     private static final long MAXIMUM_BYTES = 1 << 20;
+    private static final Set<String> COMPRESSED_FORMATS = Set.of(
+            "",
+            "pack-quantized",
+            "int-quantized",
+            "float-quantized",
+            "naive-quantized",
+            "mixed-precision",
+            "dense",
+            "fakequant");
 
     private final Optional<PackedLayout> layout;
     private final Function<String, Optional<Tensor>> file;
@@ -38,47 +48,94 @@ final class PackedWeights {
     }
 
     /**
-     * @param quantization what config.json has of that name; without it AutoGPTQ's own file is looked for
+     * @param quantization what config.json has of that name; without it AutoGPTQ's and AutoAWQ's own files are looked for
      * @param file gives tensors by name
      * @throws InvalidRequestException if it names a way that Demitasse does not read
      */
     static PackedWeights of(Path folder, JsonNode quantization, Function<String, Optional<Tensor>> file)
             throws IOException {
-        Path older = folder.resolve("quantize_config.json");
-        if (quantization.isMissingNode() && Files.exists(older)) {
-            JsonNode gptq = JsonFile.read(older, MAXIMUM_BYTES, "quantize_config.json", Duplicates.LAST_COUNTS);
-            return new PackedWeights(Optional.of(new GptqLayout(!isSecond(gptq))), file);
+        if (quantization.isMissingNode()) {
+            return new PackedWeights(older(folder), file);
         }
-        String method = quantization.path("quant_method").asText("").toLowerCase(Locale.ROOT);
+        String method = text(quantization, "quant_method");
         Optional<PackedLayout> layout = switch (method) {
-            case "gptq" -> Optional.of(new GptqLayout(!isSecond(quantization)));
+            case "gptq" -> Optional.of(gptq(folder, quantization));
             case "awq" -> Optional.of(awq(folder, quantization));
-            case "compressed-tensors" -> Optional.of(new PackQuantizedLayout());
+            case "compressed-tensors" -> Optional.of(compressedTensors(folder, quantization));
             case "bitsandbytes" -> Optional.of(normalFloat(folder, quantization));
+            case "fp8" -> wholeRows(folder, quantization);
             case "", "demitasse" -> Optional.empty();
             default -> throw unread(folder, method);
         };
         return new PackedWeights(layout, file);
     }
 
-    private static boolean isSecond(JsonNode quantization) {
-        return quantization.path("checkpoint_format").asText("").equals("gptq_v2");
+    /** As the first versions of AutoGPTQ and AutoAWQ told it, in a file of their own. */
+    private static Optional<PackedLayout> older(Path folder) throws IOException {
+        Path gptq = folder.resolve("quantize_config.json");
+        Path awq = folder.resolve("quant_config.json");
+        return Files.exists(gptq)
+                ? Optional.of(gptq(folder, read(gptq)))
+                : Files.exists(awq) ? Optional.of(awq(folder, read(awq))) : Optional.empty();
     }
 
-    private static PackedLayout awq(Path folder, JsonNode quantization) {
-        String version = quantization.path("version").asText("gemm").toLowerCase(Locale.ROOT);
-        if (!version.equals("gemm")) {
-            throw unread(folder, "awq, version " + version);
+    private static JsonNode read(Path file) throws IOException {
+        return JsonFile.read(file, MAXIMUM_BYTES, file.getFileName().toString(), Duplicates.LAST_COUNTS);
+    }
+
+    private static String text(JsonNode json, String key) {
+        return json.path(key).asText("").toLowerCase(Locale.ROOT);
+    }
+
+    /** Its version, by one of the names that it has had. */
+    private static String version(JsonNode json, String older) {
+        return json.hasNonNull(older) ? text(json, older) : text(json, "format");
+    }
+
+    private static PackedLayout gptq(Path folder, JsonNode json) {
+        String version = json.path("is_marlin_format").asBoolean() ? "marlin" : version(json, "checkpoint_format");
+        return switch (version) {
+            case "", "gptq" -> new GptqLayout(true);
+            case "gptq_v2" -> new GptqLayout(false);
+            default -> throw unread(folder, "gptq, format " + version);
+        };
+    }
+
+    private static PackedLayout awq(Path folder, JsonNode json) {
+        String version = version(json, "version");
+        return switch (version) {
+            case "", "gemm" -> new AwqLayout();
+            default -> throw unread(folder, "awq, version " + version);
+        };
+    }
+
+    /** Formats without packed integers have matrices of INT8 or FP8 with scales beside them, which are read as they are. */
+    private static PackedLayout compressedTensors(Path folder, JsonNode json) {
+        String format = text(json, "format");
+        boolean transformed =
+                !json.path("transform_config").path("config_groups").isEmpty();
+        String sparsity = text(json.path("sparsity_config"), "format");
+        if (!COMPRESSED_FORMATS.contains(format)) {
+            throw unread(folder, "compressed-tensors, format " + format);
         }
-        return new AwqLayout();
+        if (transformed || !sparsity.isEmpty() && !sparsity.equals("dense")) {
+            throw unread(folder, "compressed-tensors, " + (transformed ? "with transforms" : sparsity));
+        }
+        return new PackQuantizedLayout();
     }
 
-    private static PackedLayout normalFloat(Path folder, JsonNode quantization) {
-        if (quantization.path("load_in_8bit").asBoolean()
-                || quantization.path("_load_in_8bit").asBoolean()) {
+    private static PackedLayout normalFloat(Path folder, JsonNode json) {
+        if (json.path("load_in_8bit").asBoolean() || json.path("_load_in_8bit").asBoolean()) {
             throw unread(folder, "bitsandbytes, in 8 bits");
         }
         return new NormalFloatLayout();
+    }
+
+    private static Optional<PackedLayout> wholeRows(Path folder, JsonNode json) {
+        if (json.hasNonNull("weight_block_size")) {
+            throw unread(folder, "fp8, with a scale for each square");
+        }
+        return Optional.empty();
     }
 
     private static InvalidRequestException unread(Path folder, String method) {

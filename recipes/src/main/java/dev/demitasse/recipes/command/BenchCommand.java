@@ -3,12 +3,12 @@ package dev.demitasse.recipes.command;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.demitasse.infer.CpuModel;
 import dev.demitasse.infer.CpuOptions;
-import dev.demitasse.infer.attention.CacheType;
 import dev.demitasse.infer.bench.BandwidthProbe;
 import dev.demitasse.infer.bench.Benchmark;
 import dev.demitasse.infer.bench.WeightTraffic;
 import dev.demitasse.infer.bench.Workload;
 import dev.demitasse.infer.bench.Workload.Kind;
+import dev.demitasse.infer.packed.Kernels;
 import dev.demitasse.model.Checkpoint;
 import dev.demitasse.model.InvalidRequestException;
 import java.io.IOException;
@@ -86,15 +86,16 @@ final class BenchCommand implements Callable<Integer> {
             description = "Threads that work at the model. Default: one for each core that the process may use.")
     private List<Integer> threads = new ArrayList<>();
 
+    @Option(
+            names = "--kernels",
+            paramLabel = "KERNELS",
+            split = ",",
+            defaultValue = "auto",
+            description = "What multiplies block-quantized weights: ${COMPLETION-CANDIDATES}. Default: auto.")
+    private List<Kernels> kernels = new ArrayList<>();
+
     @Option(names = "--pin", description = "Keep each thread on a core of its own (Linux).")
     private boolean pinned;
-
-    @Option(
-            names = "--cache-type",
-            paramLabel = "TYPE",
-            defaultValue = "F32",
-            description = "What keys and values are kept in: f32, f16 (half the memory) or q8_0 (a quarter). Default: f32.")
-    private CacheType cache = CacheType.F32;
 
     @Option(
             names = {"-r", "--repetitions"},
@@ -162,10 +163,12 @@ final class BenchCommand implements Callable<Integer> {
     }
 
     private List<CpuOptions> options() {
-        CpuOptions usual = CpuOptions.usual().withPinned(pinned).withCache(cache);
-        return threads.isEmpty()
-                ? List.of(usual)
-                : threads.stream().map(usual::withThreads).toList();
+        CpuOptions usual = CpuOptions.usual().withPinned(pinned);
+        List<Integer> counts = threads.isEmpty() ? List.of(usual.threads()) : threads;
+        return kernels.stream()
+                .flatMap(each ->
+                        counts.stream().map(count -> usual.withKernels(each).withThreads(count)))
+                .toList();
     }
 
     private List<Workload> workloads() {

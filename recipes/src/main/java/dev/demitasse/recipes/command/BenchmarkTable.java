@@ -14,9 +14,19 @@ import java.util.Map;
 /** What was timed, as a table for people (Markdown, its columns aligned) and as a tree for machines. */
 final class BenchmarkTable {
     private static final List<String> TITLES = List.of(
-            "model", "size", "threads", "test", "tokens/s", "(range)", "MB/token", "GB/s", "memory GB/s", "share");
+            "model",
+            "size",
+            "kernels",
+            "threads",
+            "test",
+            "tokens/s",
+            "(range)",
+            "MB/token",
+            "GB/s",
+            "memory GB/s",
+            "share");
     /** Columns from here on hold numbers. */
-    private static final int FIRST_NUMBER = 4;
+    private static final int FIRST_NUMBER = 5;
 
     private final List<List<String>> rows = new ArrayList<>();
     private final List<Map<String, Object>> results = new ArrayList<>();
@@ -37,6 +47,7 @@ final class BenchmarkTable {
         rows.add(List.of(
                 subject.path().getFileName().toString(),
                 format("%.0f MB", subject.bytes() / 1e6),
+                subject.options().kernels().toString(),
                 Integer.toString(subject.options().threads()),
                 measurement.workload().name(),
                 number(rate.median()),
@@ -59,8 +70,8 @@ final class BenchmarkTable {
         tree.put("model", subject.path().toString());
         tree.put("bytes", subject.bytes());
         tree.put("parameters", subject.parameters());
+        tree.put("kernels", subject.options().kernels().toString());
         tree.put("threads", subject.options().threads());
-        tree.put("cache", subject.options().cache().name().toLowerCase(Locale.ROOT));
         tree.put("load_seconds", subject.loadSeconds());
         tree.put("test", measurement.workload().name());
         tree.put("kind", measurement.workload().kind().name().toLowerCase(Locale.ROOT));

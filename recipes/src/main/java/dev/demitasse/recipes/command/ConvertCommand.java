@@ -3,6 +3,8 @@ package dev.demitasse.recipes.command;
 import dev.demitasse.export.ExportReport;
 import dev.demitasse.export.gguf.GgufExport;
 import dev.demitasse.export.gguf.GgufOptions;
+import dev.demitasse.export.huggingface.HuggingFaceExport;
+import dev.demitasse.export.huggingface.HuggingFaceLayout;
 import dev.demitasse.export.onnx.OnnxExport;
 import dev.demitasse.export.onnx.OnnxOptions;
 import dev.demitasse.model.Checkpoint;
@@ -62,12 +64,25 @@ final class ConvertCommand implements Callable<Integer> {
             })
     private Optional<String> format = Optional.empty();
 
+    @Option(
+            names = "--layout",
+            paramLabel = "LAYOUT",
+            description = {
+                "gptq, awq, compressed_tensors or bitsandbytes: writes a folder as that quantizer does, with weights that are"
+                        + " in a format which it holds."
+            })
+    private Optional<String> layout = Optional.empty();
+
     @Override
     public Integer call() throws Exception {
         PrintWriter out = spec.commandLine().getOut();
         Progress progress = ProgressDisplay.onStandardError();
         Optional<TensorFormat> wanted = format.map(ConvertCommand::formatNamed);
         String name = target.getFileName().toString();
+        if (layout.isPresent() && (wanted.isPresent() || name.endsWith(".gguf") || name.endsWith(".onnx"))) {
+            throw new InvalidRequestException(
+                    "--layout", "is for folders, whose weights are as they were quantized", "leave out --format");
+        }
         try (Checkpoint source = Checkpoint.open(model.path())) {
             if (name.endsWith(".gguf")) {
                 GgufOptions options = wanted.map(GgufOptions::of).orElseGet(GgufOptions::asStored);
@@ -78,6 +93,9 @@ final class ConvertCommand implements Callable<Integer> {
                 }
                 OnnxOptions options = wanted.isPresent() ? OnnxOptions.DEFAULT.withDequantized() : OnnxOptions.DEFAULT;
                 print(OnnxExport.write(source, options, target, progress), out);
+            } else if (layout.isPresent()) {
+                requireEmpty();
+                print(HuggingFaceExport.write(source, layoutNamed(layout.get()), target, progress), out);
             } else {
                 writeFolder(source, wanted, progress);
                 out.println(target.toAbsolutePath());
@@ -92,6 +110,16 @@ final class ConvertCommand implements Callable<Integer> {
         return Optional.ofNullable(formats.get(name))
                 .orElseThrow(() -> new InvalidRequestException(
                         "--format", "'" + name + "' is not one", "there are " + String.join(", ", formats.keySet())));
+    }
+
+    private static HuggingFaceLayout layoutNamed(String name) {
+        return Stream.of(HuggingFaceLayout.values())
+                .filter(each -> each.id().equals(name))
+                .findFirst()
+                .orElseThrow(() -> new InvalidRequestException(
+                        "--layout",
+                        "'" + name + "' is not one",
+                        "there are gptq, awq, compressed_tensors and bitsandbytes"));
     }
 
     private static void print(ExportReport report, PrintWriter out) {

@@ -10,6 +10,7 @@ import dev.demitasse.infer.evaluate.KeptReference;
 import dev.demitasse.infer.evaluate.Protocol;
 import dev.demitasse.infer.evaluate.Quality;
 import dev.demitasse.infer.onnx.OrtModel;
+import dev.demitasse.infer.packed.Kernels;
 import dev.demitasse.model.Checkpoint;
 import dev.demitasse.model.InvalidRequestException;
 import java.io.IOException;
@@ -152,7 +153,7 @@ final class EvalCommand implements Callable<Integer> {
                     : save(scorer, path, saveReference, windows, progress);
         }
         Path other = model.path(against);
-        try (CpuModel running = CpuModel.open(other, machine.options())) {
+        try (CpuModel running = CpuModel.open(other, machine.options(Kernels.EXACT))) {
             if (saveReference == null) {
                 return Evaluation.run(scorer, Optional.of(running), windows, protocol(), progress);
             }
@@ -172,7 +173,7 @@ final class EvalCommand implements Callable<Integer> {
 
     private Scorer scorer(Path path, Checkpoint checkpoint) throws IOException {
         return switch (runtime) {
-            case BUILTIN -> CpuModel.of(checkpoint, machine.options());
+            case BUILTIN -> CpuModel.of(checkpoint, machine.options(Kernels.EXACT));
             case ONNXRUNTIME -> {
                 if (!path.toString().endsWith(".onnx")) {
                     throw new InvalidRequestException(path, "ONNX Runtime runs .onnx files", "leave out --runtime");

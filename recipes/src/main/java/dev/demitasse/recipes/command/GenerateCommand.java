@@ -2,6 +2,7 @@ package dev.demitasse.recipes.command;
 
 import dev.demitasse.infer.CpuModel;
 import dev.demitasse.infer.generate.SamplingOptions;
+import dev.demitasse.infer.packed.Kernels;
 import dev.demitasse.model.Checkpoint;
 import dev.demitasse.model.InvalidRequestException;
 import dev.demitasse.model.chat.Message;
@@ -98,7 +99,7 @@ final class GenerateCommand implements Callable<Integer> {
         }
         PrintWriter out = spec.commandLine().getOut();
         try (Checkpoint checkpoint = Checkpoint.open(model.path());
-                CpuModel running = CpuModel.of(checkpoint, runtime.options())) {
+                CpuModel running = CpuModel.of(checkpoint, runtime.options(Kernels.AUTO))) {
             SamplingOptions sampling = new SamplingOptions(temperature, topK, topP, seed);
             Consumer<String> print = text -> {
                 out.print(text);

@@ -1,7 +1,7 @@
 package dev.demitasse.recipes.command;
 
 import dev.demitasse.infer.CpuOptions;
-import dev.demitasse.infer.attention.CacheType;
+import dev.demitasse.infer.packed.Kernels;
 import java.util.Optional;
 import picocli.CommandLine.Option;
 
@@ -17,14 +17,17 @@ final class RuntimeArguments {
     private boolean pinned;
 
     @Option(
-            names = "--cache-type",
-            paramLabel = "TYPE",
-            defaultValue = "F32",
-            description = "What keys and values are kept in: f32, f16 (half the memory) or q8_0 (a quarter). Default: f32.")
-    private CacheType cache = CacheType.F32;
+            names = "--kernels",
+            paramLabel = "KERNELS",
+            description =
+                    "What multiplies block-quantized weights: ${COMPLETION-CANDIDATES}. 'auto' is the fastest here;"
+                            + " 'exact' leaves inputs as floats, the others round them to 8 bits in blocks of 32. Default: exact"
+                            + " where quality is measured, auto elsewhere.")
+    private Optional<Kernels> kernels = Optional.empty();
 
-    CpuOptions options() {
-        CpuOptions usual = CpuOptions.usual().withPinned(pinned).withCache(cache);
+    /** @param usually the kernels unless others are asked for */
+    CpuOptions options(Kernels usually) {
+        CpuOptions usual = CpuOptions.usual().withPinned(pinned).withKernels(kernels.orElse(usually));
         return threads.map(usual::withThreads).orElse(usual);
     }
 }

@@ -1,5 +1,6 @@
 package dev.demitasse.recipes.language;
 
+import dev.demitasse.export.huggingface.HuggingFaceLayout;
 import dev.demitasse.model.format.BlockFormat;
 import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.format.TensorFormat;
@@ -9,7 +10,7 @@ import java.util.Optional;
 import java.util.TreeMap;
 
 /**
- * Writes a checkpoint as one file that other programs run.
+ * Writes a checkpoint as one file, or as a folder in the layout of another quantizer, that other programs run.
  *
  * @param target what kind of file
  * @param weights GGUF: what float matrices are stored in; empty as they are. Those in a block format stay in it. ONNX: float32
@@ -21,10 +22,25 @@ import java.util.TreeMap;
 public record Export(
         Target target, Optional<TensorFormat> weights, Activations activations, Ranges ranges, Optional<String> file)
         implements Work {
-    /** Kinds of files. */
+    /** Kinds of files, and of folders. */
     public enum Target {
         GGUF,
-        ONNX
+        ONNX,
+        GPTQ,
+        AWQ,
+        COMPRESSED_TENSORS,
+        BITSANDBYTES;
+
+        /** Of a folder; a file has none. */
+        public Optional<HuggingFaceLayout> layout() {
+            return switch (this) {
+                case GGUF, ONNX -> Optional.empty();
+                case GPTQ -> Optional.of(HuggingFaceLayout.GPTQ);
+                case AWQ -> Optional.of(HuggingFaceLayout.AWQ);
+                case COMPRESSED_TENSORS -> Optional.of(HuggingFaceLayout.COMPRESSED_TENSORS);
+                case BITSANDBYTES -> Optional.of(HuggingFaceLayout.BITSANDBYTES);
+            };
+        }
     }
 
     /** By what the inputs of INT8 weights are rounded. */
@@ -42,8 +58,11 @@ public record Export(
         ENTROPY
     }
 
-    private static final Key<Target> FORMAT =
-            Key.required("format", Kind.choice(Target.class, "a file format"), "what kind of file");
+    private static final Key<Target> FORMAT = Key.required(
+            "format",
+            Kind.choice(Target.class, "a file format"),
+            "what kind of file; `gptq`, `awq`, `compressed_tensors` and `bitsandbytes`: a folder in that layout, as"
+                    + " transformers and vLLM load it, of weights quantized to a format that it holds (docs/formats.md)");
     private static final Key<TensorFormat> WEIGHTS = Key.optional(
             "weights",
             Kind.choice(formats(), "a format"),
@@ -63,10 +82,18 @@ public record Export(
             "static activations: to the least and greatest value seen; to where 99.99 % of the values are within; to where"
                     + " rounding keeps most of their distribution");
     private static final Key<String> FILE = Key.optional(
-            "file", Kind.TEXT, "the file's name in `artifacts/`; without it the stage's id and `.gguf` or `.onnx`");
+            "file",
+            Kind.TEXT,
+            "the file's name in `artifacts/`; without it the stage's id and `.gguf` or `.onnx`, of a folder the id alone");
 
-    static final Section SECTION =
-            new Section("export", "Writes a file that other programs run.", FORMAT, WEIGHTS, ACTIVATIONS, RANGES, FILE);
+    static final Section SECTION = new Section(
+            "export",
+            "Writes a file, or a folder, that other programs run.",
+            FORMAT,
+            WEIGHTS,
+            ACTIVATIONS,
+            RANGES,
+            FILE);
 
     /** What float matrices may be stored in, by name. */
     public static Map<String, TensorFormat> formats() {
@@ -88,6 +115,9 @@ public record Export(
         if (target == Target.ONNX && weights.isPresent() && weights.get() != ScalarFormat.F32) {
             fields.wrong(WEIGHTS, "can only be f32 in an onnx file, which otherwise holds what the checkpoint holds");
         }
+        if (target.layout().isPresent() && weights.isPresent()) {
+            fields.wrong(WEIGHTS, "is for gguf and onnx; a folder has weights as they were quantized");
+        }
         Activations activations = fields.get(ACTIVATIONS);
         Ranges ranges = fields.get(RANGES);
         if (target != Target.ONNX && activations != Activations.DYNAMIC) {
@@ -97,8 +127,8 @@ public record Export(
             fields.wrong(RANGES, "is for static activations");
         }
         Optional<String> file = fields.find(FILE);
-        if (file.isPresent() && !file.get().endsWith("." + Kind.word(target))) {
-            fields.wrong(FILE, "must end in .%s, is '%s'".formatted(Kind.word(target), file.get()));
+        if (file.isPresent() && !file.get().endsWith(ending(target))) {
+            fields.wrong(FILE, "must end in %s, is '%s'".formatted(ending(target), file.get()));
         } else if (file.isPresent() && !file.get().matches("[A-Za-z0-9_][A-Za-z0-9_.-]*")) {
             fields.wrong(FILE, "must be a plain file name, is '%s'".formatted(file.get()));
         }
@@ -110,9 +140,13 @@ public record Export(
         return activations == Activations.STATIC;
     }
 
-    /** The name of the file that stage {@code id} writes. */
+    private static String ending(Target target) {
+        return target.layout().isPresent() ? "" : "." + Kind.word(target);
+    }
+
+    /** The name of the file, or folder, that stage {@code id} writes. */
     public String fileName(String id) {
-        return file.orElse(id + "." + Kind.word(target));
+        return file.orElse(id + ending(target));
     }
 
     @Override

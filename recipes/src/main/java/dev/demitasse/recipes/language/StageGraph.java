@@ -1,5 +1,6 @@
 package dev.demitasse.recipes.language;
 
+import dev.demitasse.export.huggingface.HuggingFaceLayout;
 import dev.demitasse.model.format.BlockFormat;
 import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.format.TensorFormat;
@@ -48,7 +49,8 @@ final class StageGraph {
     private static final Key<Node> PRUNE = Key.optional("prune", Kind.SECTION, "work: remove parts");
     private static final Key<Node> DISTILL = Key.optional("distill", Kind.SECTION, "work: learn from a teacher");
     private static final Key<Node> QUANTIZE = Key.optional("quantize", Kind.SECTION, "work: round weights");
-    private static final Key<Node> EXPORT = Key.optional("export", Kind.SECTION, "work: write a GGUF or ONNX file");
+    private static final Key<Node> EXPORT =
+            Key.optional("export", Kind.SECTION, "work: write a file, or a folder, that other programs run");
     private static final List<Key<?>> WORKS = List.of(PRETRAIN, PRUNE, DISTILL, QUANTIZE, EXPORT);
 
     static final Section SECTION = new Section(
@@ -208,6 +210,8 @@ final class StageGraph {
                         }
                         checkOperators(fields, export, from.get());
                     }
+                    case GPTQ, AWQ, COMPRESSED_TENSORS, BITSANDBYTES ->
+                        checkLayout(fields, export.target().layout().orElseThrow(), from.get());
                 }
             }
         }
@@ -224,6 +228,20 @@ final class StageGraph {
                     FROM,
                     "'%s' has %s weights, which no operator of ONNX multiplies by; quantize to int8, q8_0, q4_0 or an int4 group format, or add weights: f32 to the export"
                             .formatted(from, format.get().weightName()));
+        }
+    }
+
+    /** Of the recipe's model only the plan knows what it is in. */
+    private void checkLayout(Fields fields, HuggingFaceLayout layout, String from) {
+        Form form = forms.getOrDefault(from, Form.UNKNOWN);
+        Optional<TensorFormat> format = Optional.ofNullable(formats.get(from));
+        boolean holds = format.map(layout::holds).orElse(from.equals(Recipe.MODEL) || form == Form.UNKNOWN);
+        if (!holds) {
+            String has = format.map(each -> each.weightName() + " weights").orElse(form.words);
+            fields.wrong(
+                    FROM,
+                    "'%s' has %s, which the %s layout does not hold; quantize to %s"
+                            .formatted(from, has, layout.id(), layout.formats()));
         }
     }
 

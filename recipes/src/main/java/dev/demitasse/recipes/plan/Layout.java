@@ -1,5 +1,7 @@
 package dev.demitasse.recipes.plan;
 
+import dev.demitasse.export.huggingface.HuggingFaceLayout;
+import dev.demitasse.export.huggingface.LayoutPlan;
 import dev.demitasse.model.Checkpoint;
 import dev.demitasse.model.InvalidRequestException;
 import dev.demitasse.model.ModelConfig;
@@ -71,7 +73,18 @@ record Layout(ModelConfig config, Map<TensorKey, TensorFormat> formats) {
                 }
                 yield mapped(format -> onnx(format, work.weights().isPresent()));
             }
+            case GPTQ, AWQ, COMPRESSED_TENSORS, BITSANDBYTES -> {
+                LayoutPlan plan = packed(work.target().layout().orElseThrow());
+                Map<TensorKey, TensorFormat> stored = new LinkedHashMap<>();
+                config.tensors().forEach(key -> stored.put(key, plan.stored(key)));
+                yield new Layout(config, stored);
+            }
         };
+    }
+
+    /** As a folder in another quantizer's layout. */
+    LayoutPlan packed(HuggingFaceLayout layout) {
+        return LayoutPlan.of(layout, config, this::format);
     }
 
     private static TensorFormat onnx(TensorFormat stored, boolean floats) {

@@ -1,5 +1,6 @@
 package dev.demitasse.recipes.plan;
 
+import dev.demitasse.export.huggingface.LayoutPlan;
 import dev.demitasse.model.InvalidRequestException;
 import dev.demitasse.model.ModelConfig;
 import dev.demitasse.prune.PruneSizes;
@@ -136,7 +137,14 @@ final class Planning {
     private void export(Stage stage, Export work) {
         Layout source = input(stage);
         Layout result = source.exported(work);
-        add(stage, result, work.calibrates() ? calibrating(source, false) : MemoryEstimate.copying());
+        long bytes = work.target()
+                .layout()
+                .map(source::packed)
+                .map(LayoutPlan::bytes)
+                .orElseGet(result::bytes);
+        long memory = work.calibrates() ? calibrating(source, false) : MemoryEstimate.copying();
+        layouts.put(stage.id(), result);
+        planned.add(planned(stage, result, bytes, memory, OptionalLong.empty(), List.of()));
     }
 
     private long calibrating(Layout source, boolean secondMoments) {
@@ -181,12 +189,17 @@ final class Planning {
 
     private static PlannedStage planned(
             Stage stage, Layout result, long memory, OptionalLong tokens, List<String> notes) {
+        return planned(stage, result, result.bytes(), memory, tokens, notes);
+    }
+
+    private static PlannedStage planned(
+            Stage stage, Layout result, long bytes, long memory, OptionalLong tokens, List<String> notes) {
         return new PlannedStage(
                 stage,
                 Descriptions.of(stage.work()),
                 result.config(),
                 result.formatName(),
-                result.bytes(),
+                bytes,
                 memory,
                 tokens,
                 notes);

@@ -11,6 +11,7 @@ import dev.demitasse.distill.TrainingReport;
 import dev.demitasse.export.ExportReport;
 import dev.demitasse.export.gguf.GgufExport;
 import dev.demitasse.export.gguf.GgufOptions;
+import dev.demitasse.export.huggingface.HuggingFaceExport;
 import dev.demitasse.export.onnx.OnnxExport;
 import dev.demitasse.export.onnx.OnnxOptions;
 import dev.demitasse.infer.calibrate.InputCalibration;
@@ -281,6 +282,8 @@ final class StageExecution {
                     GgufExport.write(
                             source, new GgufOptions(export.weights(), Optional.empty()), places.output, progress);
                 case ONNX -> OnnxExport.write(source, onnxOptions(export, source), places.output, progress);
+                case GPTQ, AWQ, COMPRESSED_TENSORS, BITSANDBYTES ->
+                    HuggingFaceExport.write(source, export.target().layout().orElseThrow(), places.output, progress);
             };
             List<String> notes = new ArrayList<>(report.notes());
             report.changes()

@@ -80,7 +80,7 @@ public final class StageWork implements AutoCloseable {
      * Puts the result in its place: {@code artifacts} of {@link #output} into the run's artifacts folder, the rest into
      * {@code stages/ID}.
      *
-     * @param artifacts names of files in {@link #output}
+     * @param artifacts names of files and folders in {@link #output}
      */
     public StageRecord commit(List<String> artifacts) throws IOException {
         Path place = folder.stage(id);
@@ -90,18 +90,17 @@ public final class StageWork implements AutoCloseable {
         for (String name : artifacts) {
             Path artifact = folder.artifacts().resolve(name);
             Files.createDirectories(folder.artifacts());
+            if (Files.isDirectory(artifact)) {
+                Folders.delete(artifact);
+            }
             Files.move(
                     output().resolve(name),
                     artifact,
                     StandardCopyOption.ATOMIC_MOVE,
                     StandardCopyOption.REPLACE_EXISTING);
-            files.put(relative(artifact), Files.size(artifact));
+            addSizes(artifact, artifact, files);
         }
-        try (Stream<Path> inside = Files.walk(output())) {
-            for (Path file : inside.filter(Files::isRegularFile).toList()) {
-                files.put(relative(place.resolve(output().relativize(file).toString())), Files.size(file));
-            }
-        }
+        addSizes(output(), place, files);
         StageRecord record = new StageRecord(
                 id, key, clock.instant().truncatedTo(ChronoUnit.SECONDS).toString(), seconds(), files);
         AtomicFile.write(output().resolve(StageRecord.FILE), record.toJson());
@@ -114,6 +113,15 @@ public final class StageWork implements AutoCloseable {
         Files.move(output(), place, StandardCopyOption.ATOMIC_MOVE);
         Folders.delete(work);
         return record;
+    }
+
+    /** Adds the sizes of {@code path}, a file or all in a folder, by their names once it lies at {@code place}. */
+    private void addSizes(Path path, Path place, Map<String, Long> sizes) throws IOException {
+        try (Stream<Path> inside = Files.walk(path)) {
+            for (Path file : inside.filter(Files::isRegularFile).toList()) {
+                sizes.put(relative(place.resolve(path.relativize(file).toString())), Files.size(file));
+            }
+        }
     }
 
     private String relative(Path file) {

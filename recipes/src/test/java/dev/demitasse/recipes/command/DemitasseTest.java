@@ -139,6 +139,20 @@ class DemitasseTest {
         assertThat(out.toString()).isEqualTo(Files.readString(model.resolve("expected_stdout.txt")));
     }
 
+    /** Float weights are in no quantizer's layout, and files are none. */
+    @Test
+    void convertsToALayoutWhatIsQuantizedAlone() throws IOException {
+        Path model = SharedData.require("data/models/stories260K");
+        assertThat(run("convert", model, folder.resolve("x"), "--layout", "gptq"))
+                .isEqualTo(2);
+        assertThat(err.toString()).contains("the gptq layout does not hold f32");
+        assertThat(run("convert", model, folder.resolve("x"), "--layout", "qqq"))
+                .isEqualTo(2);
+        assertThat(run("convert", model, folder.resolve("x.gguf"), "--layout", "gptq"))
+                .isEqualTo(2);
+        assertThat(folder.resolve("x")).doesNotExist();
+    }
+
     /** The reference runs once; what was kept of it, whole or in part, tells the same of a model as it would itself. */
     @Test
     void comparesWithWhatWasKeptOfAReference() throws IOException {

@@ -120,6 +120,12 @@ class RecipeMistakesTest {
                         - {id: floats, from: nested, export: {format: onnx, weights: f32}}
                         - {id: fixed, from: nested, export: {format: gguf, activations: static}}
                         - {id: ranged, from: blocks, export: {format: onnx, ranges: entropy}}
+                        - {id: groups, from: model, quantize: {format: int3_g128}}
+                        - {id: packed, export: {format: gptq, weights: f16}}
+                        - {id: four, from: groups, export: {format: awq}}
+                        - {id: float, from: new, export: {format: compressed_tensors}}
+                        - {id: again2, from: packed, export: {format: bitsandbytes}}
+                        - {id: unknown, from: model, export: {format: gptq, file: ../up}}
                         """))
                 .containsExactly(
                         "r.yaml:5: stage.id: 'q4' stands twice; each stage has an id of its own",
@@ -143,7 +149,11 @@ class RecipeMistakesTest {
                         "r.yaml:19: stage.from: 'nested' has q4_k weights, which no operator of ONNX multiplies by; quantize to"
                                 + " int8, q8_0, q4_0 or an int4 group format, or add weights: f32 to the export",
                         "r.yaml:21: export.activations: is for onnx",
-                        "r.yaml:22: export.ranges: is for static activations");
+                        "r.yaml:22: export.ranges: is for static activations",
+                        "r.yaml:24: export.weights: is for gguf and onnx; a folder has weights as they were quantized",
+                        "r.yaml:25: stage.from: 'groups' has int3_g128 weights, which the awq layout does not hold; quantize"
+                                + " to an int4 group format such as int4_g128_asym",
+                        "r.yaml:28: export.file: must be a plain file name, is '../up'");
     }
 
     @Test

@@ -7,14 +7,18 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.demitasse.export.gguf.GgufExport;
 import dev.demitasse.export.gguf.GgufOptions;
+import dev.demitasse.export.huggingface.HuggingFaceExport;
+import dev.demitasse.export.huggingface.HuggingFaceLayout;
 import dev.demitasse.export.onnx.OnnxExport;
 import dev.demitasse.export.onnx.OnnxOptions;
 import dev.demitasse.model.Checkpoint;
 import dev.demitasse.model.InvalidRequestException;
+import dev.demitasse.model.format.IntegerGroup;
 import dev.demitasse.model.progress.Progress;
 import dev.demitasse.model.reference.SharedData;
 import dev.demitasse.prune.Pruning;
 import dev.demitasse.quantize.Quantization;
+import dev.demitasse.quantize.QuantizeOptions;
 import dev.demitasse.recipes.language.Distill;
 import dev.demitasse.recipes.language.Export;
 import dev.demitasse.recipes.language.Pretrain;
@@ -143,6 +147,37 @@ class PlanTest {
         }
     }
 
+    /** To the byte but for names; and refused before anything is done. */
+    @Test
+    void foretellsFoldersInOtherLayouts() throws IOException {
+        Plan plan = plan("""
+                stages:
+                  - {id: groups, quantize: {format: int4_g32}}
+                  - {id: packed, export: {format: compressed_tensors}}
+                """);
+        Path groups = folder.resolve("groups");
+        Path packed = folder.resolve("packed");
+        try (Checkpoint source = Checkpoint.open(model)) {
+            QuantizeOptions options = QuantizeOptions.of(QuantizeOptions.Method.RTN, new IntegerGroup(4, 32, true));
+            Quantization.run(source, options, Optional.empty(), groups, Progress.SILENT);
+        }
+        try (Checkpoint source = Checkpoint.open(groups)) {
+            HuggingFaceExport.write(source, HuggingFaceLayout.COMPRESSED_TENSORS, packed, Progress.SILENT);
+        }
+        long bytes = stage(plan, "packed").bytes();
+        assertThat(Files.size(packed.resolve("model.safetensors")) - bytes).isBetween(0L, 16_000L);
+        assertThatThrownBy(() -> plan("""
+                stages:
+                  - {id: groups, quantize: {format: int4_g32}}
+                  - {id: packed, export: {format: gptq}}
+                """))
+                .isInstanceOf(InvalidRequestException.class)
+                .hasMessageContaining("packs 32 outputs together, but 'model.layers.0.mlp.gate_proj' has 172");
+        assertThatThrownBy(() -> plan("stages: [{id: packed, from: model, export: {format: awq}}]"))
+                .isInstanceOf(InvalidRequestException.class)
+                .hasMessageContaining("the awq layout does not hold f32");
+    }
+
     private static void export(Export export, Checkpoint source, Path file) throws IOException {
         switch (export.target()) {
             case GGUF -> {
@@ -150,6 +185,8 @@ class PlanTest {
                 GgufExport.write(source, options, file, Progress.SILENT);
             }
             case ONNX -> OnnxExport.write(source, OnnxOptions.DEFAULT, file, Progress.SILENT);
+            case GPTQ, AWQ, COMPRESSED_TENSORS, BITSANDBYTES ->
+                HuggingFaceExport.write(source, export.target().layout().orElseThrow(), file, Progress.SILENT);
         }
     }
 

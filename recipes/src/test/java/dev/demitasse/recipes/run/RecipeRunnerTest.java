@@ -57,6 +57,11 @@ class RecipeRunnerTest {
                 export: {format: onnx}
                 gate: {perplexity_ratio: {min: 0.99, max: 1.01, against: int8},
                   kl_median: {max: 0.05, against: int8}, top1: {min: 0.8, against: int8}}
+              - id: groups
+                from: heal
+                quantize: {format: int4_g32}
+              - id: folder
+                export: {format: gptq}
             """;
 
     @TempDir
@@ -77,7 +82,7 @@ class RecipeRunnerTest {
     void aFirstRunDoesEverythingAndItsFilesComputeWhatTheyWereMadeFrom() throws IOException {
         Outcome outcome = run();
 
-        assertThat(outcome.stagesDone()).isEqualTo(7);
+        assertThat(outcome.stagesDone()).isEqualTo(9);
         assertThat(outcome.gates()).hasSize(4).allMatch(GateResult::passed);
         JsonNode metrics =
                 new ObjectMapper().readTree(folder.resolve("run/metrics.json").toFile());
@@ -87,6 +92,7 @@ class RecipeRunnerTest {
                 .as("ONNX Runtime's perplexity of the file that the built-in runtime read")
                 .isCloseTo(builtIn, within(0.01 * builtIn));
         assertThat(perplexity(metrics, "gguf", 0)).isCloseTo(perplexity(metrics, "q4", 0), within(1e-3));
+        assertThat(perplexity(metrics, "folder", 0)).isCloseTo(perplexity(metrics, "groups", 0), within(1e-3));
         assertThat(perplexity(metrics, "heal", 0))
                 .as("distilling wins back some of what pruning lost")
                 .isLessThan(perplexity(metrics, "slim", 0));
@@ -127,6 +133,21 @@ class RecipeRunnerTest {
         }
     }
 
+    @Test
+    @Order(2)
+    void aFolderIsInAnotherToolsLayout() throws IOException {
+        Path made = folder.resolve("run/artifacts/folder");
+        JsonNode json = new ObjectMapper()
+                .readTree(made.resolve("config.json").toFile())
+                .path("quantization_config");
+        assertThat(json.path("quant_method").asText()).isEqualTo("gptq");
+        assertThat(json.path("group_size").asInt()).isEqualTo(32);
+        assertThat(made.resolve("tokenizer.json")).isRegularFile();
+        assertThat(folder.resolve("run/stages/folder/stage.json"))
+                .content()
+                .contains("artifacts/folder/model.safetensors");
+    }
+
     /** All others are compared with the first, onnx with int8 by two runtimes; no more has to be kept. */
     @Test
     @Order(3)
@@ -143,7 +164,7 @@ class RecipeRunnerTest {
         Outcome outcome = run();
 
         assertThat(outcome.nothingToDo()).isTrue();
-        assertThat(said).filteredOn(line -> line.endsWith("unchanged")).hasSize(7);
+        assertThat(said).filteredOn(line -> line.endsWith("unchanged")).hasSize(9);
     }
 
     @Test

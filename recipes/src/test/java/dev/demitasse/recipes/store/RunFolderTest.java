@@ -151,6 +151,24 @@ class RunFolderTest {
     }
 
     @Test
+    void aFolderIsAnArtifactAsAWhole() throws IOException {
+        Recipe recipe = recipe();
+        StageKey key = keys(recipe).get("gguf");
+        try (RunFolder run = RunFolder.open(folder.resolve("run"), recipe)) {
+            for (String name : List.of("old.json", "new.json")) {
+                try (StageWork work = run.begin("gguf", key)) {
+                    Files.createDirectory(work.output().resolve("gguf"));
+                    Files.writeString(work.output().resolve("gguf").resolve(name), "{}");
+                    StageRecord record = work.commit(List.of("gguf"));
+                    assertThat(record.files()).isEqualTo(Map.of("artifacts/gguf/" + name, 2L));
+                }
+                assertThat(run.isFresh("gguf", key)).isTrue();
+            }
+            assertThat(run.artifacts().resolve("gguf/old.json")).doesNotExist();
+        }
+    }
+
+    @Test
     void twoRunsDoNotShareAFolderAndOtherFoldersAreLeftAlone() throws IOException {
         Recipe recipe = recipe();
         Path place = folder.resolve("run");

@@ -1,0 +1,41 @@
+package dev.demitasse.infer.packed;
+
+import dev.demitasse.infer.kernel.Lanes;
+import java.util.List;
+
+/**
+ * A {@link PackedKernel} in the Vector API, for layouts of as many lanes as a vector has floats. The integer sums of a
+ * group are computed first, plane by plane ({@link PlaneSums}), then scaled ({@link SumScaling}): two small methods
+ * that the compiler turns into what is meant, where one that does both is past what it inlines.
+ */
+final class VectorKernel implements PackedKernel {
+    static final int LANES = Lanes.COUNT;
+
+    @Override
+    public void multiply(
+            PackedMatrix matrix,
+            int firstGroup,
+            int groups,
+            BlockedInput input,
+            int tile,
+            float[] y,
+            int at,
+            int stride) {
+        PackedLayout layout = matrix.layout();
+        List<Plane> planes = layout.table().isEmpty() ? layout.planes() : List.of(PlaneSums.LEVELS);
+        PlaneSums sums = new PlaneSums(matrix, new int[input.stretches() * layout.parts() * LANES]);
+        for (int token = 0; token < input.tokens(tile); token++) {
+            int[][] factors = new int[planes.size()][];
+            for (int plane = 0; plane < factors.length; plane++) {
+                factors[plane] = input.factors(planes.get(plane), layout.parts(), tile, token);
+            }
+            for (int group = 0; group < groups; group++) {
+                long from = matrix.offset(firstGroup + group);
+                for (int plane = 0; plane < factors.length; plane++) {
+                    sums.add(planes.get(plane), from, factors[plane]);
+                }
+                SumScaling.write(matrix, from, sums.sums(), input, tile, token, y, at + token * stride + group * LANES);
+            }
+        }
+    }
+}
