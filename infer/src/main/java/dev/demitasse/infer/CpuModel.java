@@ -1,5 +1,6 @@
 package dev.demitasse.infer;
 
+import dev.demitasse.infer.attention.LayerCache;
 import dev.demitasse.infer.linear.Projections;
 import dev.demitasse.infer.parallel.WorkerPool;
 import dev.demitasse.infer.weights.WeightSource;
@@ -22,21 +23,24 @@ import org.jspecify.annotations.Nullable;
 public final class CpuModel implements LanguageModel, Scorer {
     private final ModelConfig config;
     private final WorkerPool workers;
+    private final CpuOptions options;
     private final Embedding embedding;
     private final List<DecoderLayer> layers = new ArrayList<>();
     private final OutputHead head;
     private final Projections projections;
     private final Runnable closeWeights;
 
-    private CpuModel(ModelConfig config, Projections source, WorkerPool workers, Runnable closeWeights) {
+    private CpuModel(
+            ModelConfig config, Projections source, WorkerPool workers, CpuOptions options, Runnable closeWeights) {
+        this.options = options;
         this.config = config;
         this.workers = workers;
         this.projections = source;
         this.closeWeights = closeWeights;
         this.embedding = Embedding.load(config, source, workers);
-        RotaryTables rotary = new RotaryTables();
+        SharedTables tables = new SharedTables();
         for (int layer = 0; layer < config.layers(); layer++) {
-            layers.add(DecoderLayer.load(config, source, layer, workers, rotary));
+            layers.add(DecoderLayer.load(config, source, layer, workers, tables));
         }
         this.head = OutputHead.load(config, source, workers);
     }
@@ -76,7 +80,7 @@ public final class CpuModel implements LanguageModel, Scorer {
         WorkerPool workers = new WorkerPool(options.threads(), options.pinned());
         Projections projections = new Projections(config, source, options.kernels(), workers);
         try {
-            return new CpuModel(config, projections, workers, closeWeights);
+            return new CpuModel(config, projections, workers, options, closeWeights);
         } catch (RuntimeException | OutOfMemoryError e) {
             projections.close();
             workers.close();
@@ -153,7 +157,9 @@ public final class CpuModel implements LanguageModel, Scorer {
     public record Trace(float[] logits, List<float[]> hiddenStates, float[] lastBlockOutput) {}
 
     private List<LayerCache> newCaches(int capacity) {
-        return layers.stream().map(layer -> layer.newCache(capacity)).toList();
+        return layers.stream()
+                .map(layer -> layer.newCache(capacity, options.cache()))
+                .toList();
     }
 
     /** Logits of {@code tokens}, which follow those in {@code caches}. */

@@ -1,5 +1,6 @@
 package dev.demitasse.infer;
 
+import dev.demitasse.infer.attention.LayerCache;
 import dev.demitasse.model.ModelConfig;
 import java.util.Arrays;
 import java.util.List;

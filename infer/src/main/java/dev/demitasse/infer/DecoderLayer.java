@@ -1,5 +1,7 @@
 package dev.demitasse.infer;
 
+import dev.demitasse.infer.attention.CacheType;
+import dev.demitasse.infer.attention.LayerCache;
 import dev.demitasse.infer.kernel.Elementwise;
 import dev.demitasse.infer.linear.Projections;
 import dev.demitasse.infer.parallel.Workers;
@@ -26,13 +28,13 @@ public final class DecoderLayer {
     private final FeedForwardBlock feedForward;
     private final Optional<Normalization> feedForwardPostNorm;
 
-    private DecoderLayer(ModelConfig config, Projections source, int layer, Workers workers, RotaryTables rotary) {
+    private DecoderLayer(ModelConfig config, Projections source, int layer, Workers workers, SharedTables tables) {
         this.config = config;
         this.workers = workers;
         this.residual = config.residual();
         this.layer = layer;
         this.attentionNorm = norm(source, Role.ATTENTION_NORM);
-        this.attention = SelfAttention.load(config, source, layer, workers, rotary);
+        this.attention = SelfAttention.load(config, source, layer, workers, tables);
         this.attentionPostNorm = norm(source, Role.ATTENTION_POST_NORM);
         this.feedForwardNorm = norm(source, Role.FEED_FORWARD_NORM);
         this.feedForward = FeedForwardBlock.load(config, source, layer, workers);
@@ -45,17 +47,22 @@ public final class DecoderLayer {
 
     /** Layer {@code layer} of the model, computed on the JVM's common pool. */
     public static DecoderLayer load(ModelConfig config, WeightSource source, int layer) {
-        return load(config, Projections.exact(config, source), layer, Workers.COMMON, new RotaryTables());
+        return load(config, Projections.exact(config, source), layer, Workers.COMMON, new SharedTables());
     }
 
-    /** Layer {@code layer} of the model, computed by {@code workers}, sharing {@code rotary} with the other layers. */
-    static DecoderLayer load(ModelConfig config, Projections source, int layer, Workers workers, RotaryTables rotary) {
-        return new DecoderLayer(config, source, layer, workers, rotary);
+    /** Layer {@code layer} of the model, computed by {@code workers}, sharing {@code tables} with the other layers. */
+    static DecoderLayer load(ModelConfig config, Projections source, int layer, Workers workers, SharedTables tables) {
+        return new DecoderLayer(config, source, layer, workers, tables);
     }
 
     /** An empty cache of this layer for up to {@code capacity} positions. */
     public LayerCache newCache(int capacity) {
-        return LayerCache.create(config.attention(layer), capacity);
+        return newCache(capacity, CacheType.F32);
+    }
+
+    /** An empty cache of this layer for up to {@code capacity} positions, kept as {@code type}. */
+    LayerCache newCache(int capacity, CacheType type) {
+        return LayerCache.create(config.attention(layer), capacity, type);
     }
 
     /**

@@ -1,5 +1,7 @@
 package dev.demitasse.infer;
 
+import dev.demitasse.infer.attention.AttentionHeads;
+import dev.demitasse.infer.attention.LayerCache;
 import dev.demitasse.infer.kernel.Elementwise;
 import dev.demitasse.infer.linear.Linear;
 import dev.demitasse.infer.linear.LinearInput;
@@ -27,7 +29,7 @@ final class SelfAttention {
     private final AttentionHeads heads;
     private final Workers workers;
 
-    private SelfAttention(ModelConfig config, Projections source, int layer, Workers workers, RotaryTables tables) {
+    private SelfAttention(ModelConfig config, Projections source, int layer, Workers workers, SharedTables tables) {
         this.attention = config.attention(layer);
         this.queryKey = TensorKey.weight(Role.QUERY, layer);
         this.outputKey = TensorKey.weight(Role.ATTENTION_OUTPUT, layer);
@@ -40,16 +42,15 @@ final class SelfAttention {
         this.keyNorm =
                 attention.queryKeyNorm().map(norm -> Normalization.ofHeads(config, source, Role.KEY_NORM, layer));
         this.rotary = switch (config.positions(layer)) {
-            case Positions.Rotary positions -> Optional.of(tables.of(positions));
+            case Positions.Rotary positions -> Optional.of(tables.rotary(positions));
             case Positions.None none -> Optional.empty();
             case Positions.Alibi alibi -> Optional.empty();
         };
-        this.heads = new AttentionHeads(
-                attention, PositionBias.of(config.positions(layer), attention), config.causal(), workers);
+        this.heads = new AttentionHeads(attention, config.positions(layer), config.causal(), workers, tables.tiles());
         this.workers = workers;
     }
 
-    static SelfAttention load(ModelConfig config, Projections source, int layer, Workers workers, RotaryTables tables) {
+    static SelfAttention load(ModelConfig config, Projections source, int layer, Workers workers, SharedTables tables) {
         return new SelfAttention(config, source, layer, workers, tables);
     }
 
@@ -79,8 +80,7 @@ final class SelfAttention {
             table.rotate(queries, tokens, cache.position(), attention.heads(), dimension, workers);
             table.rotate(keys, tokens, cache.position(), attention.keyValueHeads(), dimension, workers);
         }
-        cache.append(keys, values, tokens);
-        float[] seen = heads.attend(queries, tokens, cache, attended);
+        float[] seen = heads.attend(queries, keys, values, tokens, cache, attended);
         listener.onInput(outputKey, seen, tokens, output.inputs());
         return seen;
     }

@@ -22,10 +22,19 @@ public final class Exponential {
 
     public static FloatVector of(FloatVector x) {
         FloatVector clamped = x.min(LARGEST).max(SMALLEST);
+        return power(clamped).blend(0f, x.compare(VectorOperators.LT, SMALLEST));
+    }
+
+    /** The same of x that are not above 0, for less: what lies below {@link #SMALLEST} comes out as anything, and is replaced. */
+    static FloatVector ofNegative(FloatVector x) {
+        return power(x).blend(0f, x.compare(VectorOperators.LT, SMALLEST));
+    }
+
+    private static FloatVector power(FloatVector x) {
         FloatVector rounded =
-                clamped.fma(FloatVector.broadcast(Lanes.FLOAT, LOG2_E), FloatVector.broadcast(Lanes.FLOAT, ROUNDER));
+                x.fma(FloatVector.broadcast(Lanes.FLOAT, LOG2_E), FloatVector.broadcast(Lanes.FLOAT, ROUNDER));
         FloatVector n = rounded.sub(ROUNDER);
-        FloatVector r = n.fma(FloatVector.broadcast(Lanes.FLOAT, -LN2_HIGH), clamped);
+        FloatVector r = n.fma(FloatVector.broadcast(Lanes.FLOAT, -LN2_HIGH), x);
         r = n.fma(FloatVector.broadcast(Lanes.FLOAT, -LN2_LOW), r);
         FloatVector p = FloatVector.broadcast(Lanes.FLOAT, 1.9875691500e-4f);
         p = p.fma(r, FloatVector.broadcast(Lanes.FLOAT, 1.3981999507e-3f));
@@ -36,7 +45,6 @@ public final class Exponential {
         p = p.fma(r.mul(r), r.add(1));
         // The low bits of n + 1.5 · 2²³ are n itself: moved to the exponent field, they multiply by 2ⁿ.
         IntVector exponent = rounded.reinterpretAsInts().lanewise(VectorOperators.LSHL, 23);
-        FloatVector power = p.reinterpretAsInts().add(exponent).reinterpretAsFloats();
-        return power.blend(0f, x.compare(VectorOperators.LT, SMALLEST));
+        return p.reinterpretAsInts().add(exponent).reinterpretAsFloats();
     }
 }

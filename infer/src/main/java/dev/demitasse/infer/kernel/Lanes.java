@@ -1,6 +1,7 @@
 package dev.demitasse.infer.kernel;
 
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
@@ -58,6 +59,27 @@ public final class Lanes {
         }
         sums = sums.add(sums.rearrange(BY_2));
         return sums.add(sums.rearrange(BY_1)).lane(0);
+    }
+
+    /** The largest of all lanes, NaN passed over; {@link #larger} says why not {@link FloatVector#reduceLanes}. */
+    static float largest(FloatVector vector) {
+        FloatVector largest = vector;
+        if (COUNT > 8) {
+            largest = larger(largest, largest.rearrange(BY_8));
+        }
+        if (COUNT > 4) {
+            largest = larger(largest, largest.rearrange(BY_4));
+        }
+        largest = larger(largest, largest.rearrange(BY_2));
+        return larger(largest, largest.rearrange(BY_1)).lane(0);
+    }
+
+    /**
+     * The larger of each lane; {@code left}'s where either is NaN. {@link FloatVector#max} is defined as {@link Math#max} is,
+     * which takes x86 six instructions where this takes two.
+     */
+    static FloatVector larger(FloatVector left, FloatVector right) {
+        return left.blend(right, right.compare(VectorOperators.GT, left));
     }
 
     private static VectorShuffle<Float> rotation(int lanes) {

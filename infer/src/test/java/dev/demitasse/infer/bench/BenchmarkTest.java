@@ -20,7 +20,7 @@ class BenchmarkTest {
         try (CpuModel model = CpuModel.open(
                         SharedData.require("data/models/stories260K"),
                         CpuOptions.usual().withThreads(2));
-                BandwidthProbe probe = new BandwidthProbe(2)) {
+                BandwidthProbe probe = new BandwidthProbe(2, 8)) {
             Benchmark benchmark = new Benchmark(model, probe, 3, 0);
             for (Kind kind : Kind.values()) {
                 Measurement measurement = benchmark.run(new Workload(kind, 16, kind == Kind.SCORE ? 0 : 8));

@@ -8,6 +8,7 @@ import dev.demitasse.model.Tensor;
 import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.format.TensorFormat;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import java.util.Random;
 import java.util.stream.Stream;
 import jdk.incubator.vector.FloatVector;
@@ -148,34 +149,72 @@ class KernelTest {
         }
     }
 
+    /** Sums in order, of every number of rows, columns in whole vectors. */
     @Test
-    void attentionKernelsOfOddSizes() {
-        Random random = new Random(8);
-        for (int dimension : new int[] {1, 8, 24, 33, 128}) {
-            int stride = 200;
-            int first = 5;
-            int count = 71;
-            float[] keys = random(random, dimension * stride);
-            float[] query = random(random, dimension);
-            float[] scores = new float[count + 64];
-            AttentionKernel.scores(query, 0, dimension, 0.5f, keys, 0, stride, first, count, scores);
-            float[] values = random(random, (count + 1) * (dimension + 2));
-            float[] output = new float[dimension + 4];
-            AttentionKernel.weightedSum(scores, count, values, 1, dimension + 2, dimension, output, 3);
-            double[] expected = new double[dimension];
-            for (int j = 0; j < count; j++) {
-                double score = 0;
-                for (int d = 0; d < dimension; d++) {
-                    score += 0.5 * query[d] * keys[d * stride + first + j];
+    void attentionProductsAddToTheirTarget() {
+        Random random = new Random(5);
+        for (int rows = 1; rows <= 9; rows++) {
+            for (int vectors : new int[] {1, 2, 3, 4, 5, 7, 8}) {
+                int columns = vectors * Lanes.COUNT;
+                int depth = 1 + random.nextInt(70);
+                int stride = columns + 3;
+                float[] left = random(random, rows * (depth + 1));
+                float[] right = random(random, 2 + depth * stride);
+                float[] target = random(random, rows * stride);
+                float[] expected = target.clone();
+                for (int row = 0; row < rows; row++) {
+                    for (int column = 0; column < columns; column++) {
+                        for (int k = 0; k < depth; k++) {
+                            expected[row * stride + column] = Math.fma(
+                                    left[row * (depth + 1) + k],
+                                    right[2 + k * stride + column],
+                                    expected[row * stride + column]);
+                        }
+                    }
                 }
-                assertThat((double) scores[j]).isCloseTo(score, within(1e-4));
-                for (int d = 0; d < dimension; d++) {
-                    expected[d] += score * values[1 + j * (dimension + 2) + d];
+                AttentionKernel.multiply(left, depth + 1, rows, right, 2, stride, depth, columns, target, stride);
+                assertThat(Arrays.equals(target, expected)).isTrue();
+            }
+        }
+    }
+
+    /** Block by block the weights of a softmax, whichever block has the largest score. */
+    @Test
+    void scoresAreWeighedBlockByBlock() {
+        Random random = new Random(6);
+        int count = 4 * Lanes.COUNT;
+        for (int largestIn = 0; largestIn < 3; largestIn++) {
+            float[] scores = random(random, 3 * count);
+            scores[largestIn * count + 5] = 9;
+            scores[count + 1] = Float.NEGATIVE_INFINITY;
+            double sum = 0;
+            for (float score : scores) {
+                sum += Math.exp(score - 9);
+            }
+            float[] weights = scores.clone();
+            float[] sums = new float[Lanes.COUNT + 1];
+            float[] output = new float[Lanes.COUNT + 2];
+            float largest = AttentionKernel.NO_SCORE;
+            for (int block = 0; block < 3; block++) {
+                float before = largest;
+                largest =
+                        AttentionKernel.weigh(weights, block * count, count, largest, sums, 1, output, 2, Lanes.COUNT);
+                assertThat(largest).isGreaterThanOrEqualTo(before);
+                for (int i = 2; i < output.length; i++) {
+                    output[i] += weights[block * count];
                 }
             }
-            for (int d = 0; d < dimension; d++) {
-                assertThat((double) output[3 + d]).isCloseTo(expected[d], within(2e-3));
+            assertThat(largest).isEqualTo(9);
+            double gathered = 0;
+            double first = 0;
+            for (int i = 1; i < sums.length; i++) {
+                gathered += sums[i];
             }
+            for (int block = 0; block < 3; block++) {
+                first += Math.exp(scores[block * count] - 9);
+            }
+            assertThat(gathered).isCloseTo(sum, within(1e-5 * sum));
+            assertThat((double) output[2]).isCloseTo(first, within(1e-5));
         }
     }
 
@@ -277,7 +316,7 @@ class KernelTest {
             float[] sum = y.clone();
             Elementwise.addScaled(x, 1, 2, sum, 3, count);
             float[] ramp = x.clone();
-            AttentionKernel.addRamp(ramp, count - 1, 0.3f);
+            AttentionKernel.addRamp(ramp, 0, count, count - 1, 0.3f);
             for (int i = 0; i < x.length; i++) {
                 boolean inside = i >= 2 && i < 2 + count;
                 assertThat(scaled[i]).isEqualTo(inside ? 3 * x[i] : x[i]);

@@ -3,6 +3,7 @@ package dev.demitasse.recipes.command;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.demitasse.infer.CpuModel;
 import dev.demitasse.infer.CpuOptions;
+import dev.demitasse.infer.attention.CacheType;
 import dev.demitasse.infer.bench.BandwidthProbe;
 import dev.demitasse.infer.bench.Benchmark;
 import dev.demitasse.infer.bench.WeightTraffic;
@@ -98,6 +99,14 @@ final class BenchCommand implements Callable<Integer> {
     private boolean pinned;
 
     @Option(
+            names = "--cache-type",
+            paramLabel = "TYPE",
+            defaultValue = "F32",
+            description =
+                    "What keys and values are kept in: f32, f16 (half the memory) or q8_0 (a quarter). Default: f32.")
+    private CacheType cache = CacheType.F32;
+
+    @Option(
             names = {"-r", "--repetitions"},
             defaultValue = "5",
             description = "Repetitions that count. Default: ${DEFAULT-VALUE}.")
@@ -163,7 +172,7 @@ final class BenchCommand implements Callable<Integer> {
     }
 
     private List<CpuOptions> options() {
-        CpuOptions usual = CpuOptions.usual().withPinned(pinned);
+        CpuOptions usual = CpuOptions.usual().withPinned(pinned).withCache(cache);
         List<Integer> counts = threads.isEmpty() ? List.of(usual.threads()) : threads;
         return kernels.stream()
                 .flatMap(each ->

@@ -72,6 +72,7 @@ final class BenchmarkTable {
         tree.put("parameters", subject.parameters());
         tree.put("kernels", subject.options().kernels().toString());
         tree.put("threads", subject.options().threads());
+        tree.put("cache", subject.options().cache().name().toLowerCase(Locale.ROOT));
         tree.put("load_seconds", subject.loadSeconds());
         tree.put("test", measurement.workload().name());
         tree.put("kind", measurement.workload().kind().name().toLowerCase(Locale.ROOT));

@@ -1,6 +1,7 @@
 package dev.demitasse.recipes.command;
 
 import dev.demitasse.infer.CpuOptions;
+import dev.demitasse.infer.attention.CacheType;
 import dev.demitasse.infer.packed.Kernels;
 import java.util.Optional;
 import picocli.CommandLine.Option;
@@ -25,9 +26,18 @@ final class RuntimeArguments {
                             + " where quality is measured, auto elsewhere.")
     private Optional<Kernels> kernels = Optional.empty();
 
+    @Option(
+            names = "--cache-type",
+            paramLabel = "TYPE",
+            defaultValue = "F32",
+            description =
+                    "What keys and values are kept in: f32, f16 (half the memory) or q8_0 (a quarter). Default: f32.")
+    private CacheType cache = CacheType.F32;
+
     /** @param usually the kernels unless others are asked for */
     CpuOptions options(Kernels usually) {
-        CpuOptions usual = CpuOptions.usual().withPinned(pinned).withKernels(kernels.orElse(usually));
+        CpuOptions usual =
+                CpuOptions.usual().withPinned(pinned).withCache(cache).withKernels(kernels.orElse(usually));
         return threads.map(usual::withThreads).orElse(usual);
     }
 }

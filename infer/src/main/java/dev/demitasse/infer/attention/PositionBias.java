@@ -1,4 +1,4 @@
-package dev.demitasse.infer;
+package dev.demitasse.infer.attention;
 
 import dev.demitasse.infer.kernel.AttentionKernel;
 import dev.demitasse.model.Attention;
@@ -8,11 +8,12 @@ import dev.demitasse.model.Positions.Alibi;
 /** What positions add to the scores of attention. */
 sealed interface PositionBias {
     /**
-     * Adds to {@code scores} of the keys from {@code first} on, of which {@code last} is the query's own position.
+     * Adds to {@code count} scores, from {@code at}, of the keys from position {@code first} on, of a query at {@code
+     * position}. Those of keys after the query's own position get what means nothing.
      *
-     * @param scores {@code [last − first + 1]}, scaled already
+     * @param scores scaled already
      */
-    void add(float[] scores, int head, int first, int last);
+    void add(float[] scores, int at, int count, int head, int first, int position);
 
     static PositionBias of(Positions positions, Attention attention) {
         return switch (positions) {
@@ -28,7 +29,7 @@ sealed interface PositionBias {
     /** Positions that do not show in scores. */
     record Nothing() implements PositionBias {
         @Override
-        public void add(float[] scores, int head, int first, int last) {}
+        public void add(float[] scores, int at, int count, int head, int first, int position) {}
     }
 
     /** −slope · distance (Press et al., arXiv:2108.12409, figure 3). */
@@ -38,17 +39,17 @@ sealed interface PositionBias {
         }
 
         @Override
-        public void add(float[] scores, int head, int first, int last) {
-            AttentionKernel.addRamp(scores, last - first, slopes[head]);
+        public void add(float[] scores, int at, int count, int head, int first, int position) {
+            AttentionKernel.addRamp(scores, at, count, position - first, slopes[head]);
         }
     }
 
     /** A bias that is scaled as the products of queries and keys are: Falcon's. */
     record Scaled(Alibi alibi, double[] slopes, double scale) implements PositionBias {
         @Override
-        public void add(float[] scores, int head, int first, int last) {
-            for (int position = first; position <= last; position++) {
-                scores[position - first] += (float) (scale * alibi.bias(slopes[head], last, position));
+        public void add(float[] scores, int at, int count, int head, int first, int position) {
+            for (int i = 0; i < count && first + i <= position; i++) {
+                scores[at + i] += (float) (scale * alibi.bias(slopes[head], position, first + i));
             }
         }
     }
