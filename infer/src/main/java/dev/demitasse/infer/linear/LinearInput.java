@@ -2,6 +2,7 @@ package dev.demitasse.infer.linear;
 
 import dev.demitasse.infer.kernel.MatrixKernel;
 import dev.demitasse.infer.packed.BlockedInput;
+import dev.demitasse.infer.packed.FloatTiles;
 import dev.demitasse.infer.parallel.Workers;
 import dev.demitasse.model.InputQuantization;
 import java.util.Objects;
@@ -19,6 +20,7 @@ public final class LinearInput {
     private final int width;
     private float @Nullable [] panels;
     private @Nullable BlockedInput blocked;
+    private @Nullable FloatTiles tiles;
     private @Nullable QuantizedInput quantized;
     private @Nullable InputQuantization quantizedBy;
 
@@ -70,6 +72,14 @@ public final class LinearInput {
             quantizedBy = by;
         }
         return quantized;
+    }
+
+    /** x in tiles of some tokens by some columns. */
+    FloatTiles tiles(Workers workers) {
+        if (tiles == null) {
+            tiles = new FloatTiles(values, tokens, width, workers);
+        }
+        return tiles;
     }
 
     /** x rounded to 8 bits in blocks of 32. */

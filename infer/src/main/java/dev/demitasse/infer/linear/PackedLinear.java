@@ -29,7 +29,7 @@ public final class PackedLinear implements Linear {
     public void multiply(LinearInput x, float[] y, Workers workers) {
         TileProduct.check(this, x, y);
         if (product.takesFloats(x.tokens())) {
-            product.multiply(x.values(), x.tokens(), y, workers);
+            product.multiply(x.tiles(workers), y, workers);
         } else {
             product.multiply(x.blocked(workers), y, workers);
         }

@@ -58,9 +58,9 @@ public final class PackedProduct {
         return kernel instanceof VectorKernel && tokens > FEW_TOKENS;
     }
 
-    /** y {@code [tokens, rows]} of inputs as floats, {@code [tokens, columns]}. */
-    public void multiply(float[] x, int tokens, float[] y, Workers workers) {
-        new PanelProduct(matrix, x, tokens, y).run(workers);
+    /** y {@code [tokens, rows]} of inputs as floats. */
+    public void multiply(FloatTiles x, float[] y, Workers workers) {
+        new PanelProduct(matrix, x, y).run(workers);
     }
 
     /** y {@code [tokens, rows]} of rounded inputs. */

@@ -87,7 +87,7 @@ class PackedProductTest {
             PackedProduct product =
                     PackedProduct.of(weight, kernels, arena, workers).orElseThrow();
             if (product.takesFloats(tokens)) {
-                product.multiply(x, tokens, y, workers);
+                product.multiply(new FloatTiles(x, tokens, weight.columns(), workers), y, workers);
             } else {
                 product.multiply(new BlockedInput(x, tokens, weight.columns(), workers), y, workers);
             }
