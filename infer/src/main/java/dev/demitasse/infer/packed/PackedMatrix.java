@@ -1,5 +1,6 @@
 package dev.demitasse.infer.packed;
 
+import dev.demitasse.infer.machine.LargeMemory;
 import dev.demitasse.infer.parallel.Workers;
 import dev.demitasse.model.Tensor;
 import dev.demitasse.model.format.BlockFormat;
@@ -9,8 +10,6 @@ import java.util.Optional;
 
 /** A block-quantized matrix {@code [rows, columns]} in a {@link PackedLayout}; the last group is filled up with zeros. */
 final class PackedMatrix {
-    private static final int CACHE_LINE = 64;
-
     private final PackedLayout layout;
     private final int rows;
     private final int columns;
@@ -36,7 +35,7 @@ final class PackedMatrix {
         return PackedLayout.of(format, lanes).map(layout -> {
             int groups = Math.ceilDiv(tensor.rows(), lanes);
             long bytes = Math.multiplyExact(groups, (long) (tensor.columns() / layout.size()) * layout.blockBytes());
-            MemorySegment data = arena.allocate(bytes, CACHE_LINE);
+            MemorySegment data = LargeMemory.allocate(bytes, arena);
             PackedMatrix packed = new PackedMatrix(layout, tensor.rows(), tensor.columns(), data);
             workers.worth(tensor.elements())
                     .run(groups, group -> new Packer(tensor, format, layout).pack(group, data, packed.offset(group)));

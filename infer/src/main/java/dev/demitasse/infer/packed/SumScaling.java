@@ -9,37 +9,56 @@ import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.ShortVector;
 import jdk.incubator.vector.VectorOperators;
 
-/** From a group's integer sums to its results. */
+/** From a group's integer sums to its results for one token. */
 final class SumScaling {
     private static final ByteOrder LITTLE = ByteOrder.LITTLE_ENDIAN;
 
-    private SumScaling() {}
+    private final MemorySegment data;
+    private final PackedLayout layout;
+    private final int blocks;
+    private final int tokens;
+    private final int token;
+    /** Where the tile's scales begin, and times the parts of a stretch, its starts and offsets. */
+    private final int tileAt;
+
+    private final float[] inputScales;
+    private final int[] starts;
+    private final float[] offsets;
 
     /**
-     * Writes the group's results for one token to {@code y} from {@code to}.
+     * @param starts as {@link BlockedInput#starts}
+     * @param offsets as {@link BlockedInput#offsets}; anything if the layout has no minimums
+     */
+    SumScaling(PackedMatrix matrix, BlockedInput input, int tile, int token, int[] starts, float[] offsets) {
+        this.data = matrix.data();
+        this.layout = matrix.layout();
+        this.blocks = matrix.blocks();
+        this.tokens = input.tokens(tile);
+        this.token = token;
+        this.tileAt = input.first(tile);
+        this.inputScales = input.scales();
+        this.starts = starts;
+        this.offsets = offsets;
+    }
+
+    /**
+     * Writes the results of the group at {@code from} to {@code y} from {@code to}.
      *
      * @param sums {@code [stretch, part, lane]}, of codes before the bias is taken off
      */
-    static void write(
-            PackedMatrix matrix, long from, int[] sums, BlockedInput input, int tile, int token, float[] y, int to) {
-        PackedLayout layout = matrix.layout();
-        MemorySegment data = matrix.data();
-        int count = input.tokens(tile);
+    void write(long from, int[] sums, float[] y, int to) {
         int parts = layout.parts();
-        float[] inputScales = input.scales();
-        int[] starts = input.starts(layout.bias(), parts);
-        float[] offsets = layout.minimum() ? input.offsets(parts) : inputScales;
         FloatVector result = FloatVector.zero(Lanes.FLOAT);
-        int scaleAt = input.first(tile) + token;
+        int scaleAt = tileAt + token;
         int sumAt = 0;
-        for (int block = 0; block < matrix.blocks(); block++) {
+        for (int block = 0; block < blocks; block++) {
             long head = from + (long) block * layout.blockBytes();
             FloatVector scale = halves(data, head);
             FloatVector minimum = layout.minimum() ? halves(data, head + 2L * Lanes.COUNT) : scale;
             long start = head + layout.headBytes();
-            for (int stretch = 0; stretch < layout.stretches(); stretch++, scaleAt += count) {
+            for (int stretch = 0; stretch < layout.stretches(); stretch++, scaleAt += tokens) {
                 for (int part = 0; part < parts; part++, sumAt += Lanes.COUNT) {
-                    int partAt = (scaleAt - token) * parts + part * count + token;
+                    int partAt = (scaleAt - token) * parts + part * tokens + token;
                     FloatVector products = (FloatVector) IntVector.fromArray(Lanes.INT, sums, sumAt)
                             .add(starts[partAt])
                             .convert(VectorOperators.I2F, 0);

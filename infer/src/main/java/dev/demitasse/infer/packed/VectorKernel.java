@@ -4,8 +4,8 @@ import dev.demitasse.infer.kernel.Lanes;
 import java.util.List;
 
 /**
- * A {@link PackedKernel} in the Vector API, for layouts of as many lanes as a vector has floats. The integer sums of a
- * group are computed first, plane by plane ({@link PlaneSums}), then scaled ({@link SumScaling}): two small methods
+ * A {@link PackedKernel} in the Vector API, for layouts of as many lanes as a vector has floats. The integer sums of two
+ * groups are computed first, plane by plane ({@link PlaneSums}), then scaled ({@link SumScaling}): two small methods
  * that the compiler turns into what is meant, where one that does both is past what it inlines.
  */
 final class VectorKernel implements PackedKernel {
@@ -23,18 +23,27 @@ final class VectorKernel implements PackedKernel {
             int stride) {
         PackedLayout layout = matrix.layout();
         List<Plane> planes = layout.table().isEmpty() ? layout.planes() : List.of(PlaneSums.LEVELS);
-        PlaneSums sums = new PlaneSums(matrix, new int[input.stretches() * layout.parts() * LANES]);
+        int[] starts = input.starts(layout.bias(), layout.parts());
+        float[] offsets = layout.minimum() ? input.offsets(layout.parts()) : input.scales();
+        PlaneSums sums = new PlaneSums(matrix);
         for (int token = 0; token < input.tokens(tile); token++) {
             int[][] factors = new int[planes.size()][];
             for (int plane = 0; plane < factors.length; plane++) {
                 factors[plane] = input.factors(planes.get(plane), layout.parts(), tile, token);
             }
-            for (int group = 0; group < groups; group++) {
-                long from = matrix.offset(firstGroup + group);
+            SumScaling scaling = new SumScaling(matrix, input, tile, token, starts, offsets);
+            for (int group = 0; group < groups; group += 2) {
+                long first = matrix.offset(firstGroup + group);
+                boolean pair = group + 1 < groups;
+                long second = pair ? first + matrix.groupBytes() : first;
                 for (int plane = 0; plane < factors.length; plane++) {
-                    sums.add(planes.get(plane), from, factors[plane]);
+                    sums.add(planes.get(plane), first, second, factors[plane]);
                 }
-                SumScaling.write(matrix, from, sums.sums(), input, tile, token, y, at + token * stride + group * LANES);
+                int to = at + token * stride + group * LANES;
+                scaling.write(first, sums.sums(), y, to);
+                if (pair) {
+                    scaling.write(second, sums.others(), y, to + LANES);
+                }
             }
         }
     }
