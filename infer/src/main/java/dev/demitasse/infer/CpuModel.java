@@ -1,6 +1,7 @@
 package dev.demitasse.infer;
 
 import dev.demitasse.infer.attention.LayerCache;
+import dev.demitasse.infer.linear.Linear;
 import dev.demitasse.infer.linear.Projections;
 import dev.demitasse.infer.parallel.WorkerPool;
 import dev.demitasse.infer.weights.WeightSource;
@@ -8,6 +9,7 @@ import dev.demitasse.model.Checkpoint;
 import dev.demitasse.model.InvalidRequestException;
 import dev.demitasse.model.ModelConfig;
 import dev.demitasse.model.TokenInput;
+import dev.demitasse.model.format.ScalarFormat;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -28,6 +30,9 @@ public final class CpuModel implements LanguageModel, Scorer {
     private final List<DecoderLayer> layers = new ArrayList<>();
     private final OutputHead head;
     private final Projections projections;
+    /** Whether inputs are rounded by the range of all tokens together, as ONNX's DynamicQuantizeLinear does. */
+    private final boolean roundsTogether;
+
     private final Runnable closeWeights;
 
     private CpuModel(
@@ -36,6 +41,7 @@ public final class CpuModel implements LanguageModel, Scorer {
         this.config = config;
         this.workers = workers;
         this.projections = source;
+        this.roundsTogether = source.tensor(config.exampleProjection()).format() == ScalarFormat.I8;
         this.closeWeights = closeWeights;
         this.embedding = Embedding.load(config, source, workers);
         SharedTables tables = new SharedTables();
@@ -101,6 +107,11 @@ public final class CpuModel implements LanguageModel, Scorer {
                     config.family().id(), "is an encoder, which cannot continue a text", "name a decoder");
         }
         return new CpuSession(this, newCaches(capacity));
+    }
+
+    @Override
+    public int alikeTokens() {
+        return roundsTogether ? 1 : Linear.FEW_TOKENS;
     }
 
     @Override

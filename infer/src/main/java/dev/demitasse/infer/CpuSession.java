@@ -48,5 +48,16 @@ final class CpuSession implements Session {
     }
 
     @Override
+    public void truncate(int length) {
+        int before = position();
+        if (length > 0 && model.config().turnsKeysAnew(length, before)) {
+            caches.forEach(cache -> cache.truncate(0));
+            model.forward(Arrays.copyOf(tokens, length), caches, Logits.LAST);
+        } else {
+            caches.forEach(cache -> cache.truncate(length));
+        }
+    }
+
+    @Override
     public void close() {}
 }

@@ -14,6 +14,14 @@ public interface LanguageModel extends AutoCloseable {
         return session.forward(tokens, keep);
     }
 
+    /**
+     * Up to how many tokens a session may take in at once, and take back, with logits that are to the bit those of the tokens
+     * one by one.
+     */
+    default int alikeTokens() {
+        return 1;
+    }
+
     @Override
     void close();
 }

@@ -15,6 +15,13 @@ public interface Session extends AutoCloseable {
      */
     float[] forward(int[] tokens, Logits keep);
 
+    /**
+     * Forgets all tokens from {@code length} on, which must be few if the model sees but a window of them.
+     *
+     * @throws UnsupportedOperationException if this session forgets nothing
+     */
+    void truncate(int length);
+
     @Override
     void close();
 }

@@ -1,5 +1,6 @@
 package dev.demitasse.infer.generate;
 
+import dev.demitasse.infer.kernel.Elementwise;
 import dev.demitasse.infer.kernel.TopK;
 import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
@@ -16,53 +17,107 @@ public final class Sampler {
 
     /** The next token for {@code logits [vocabulary]}. */
     public int next(float[] logits) {
+        return draw(distribution(logits, 0, logits.length));
+    }
+
+    int draw(Distribution distribution) {
+        return distribution.draw(random);
+    }
+
+    /** A number from 0 to 1, 1 excluded. */
+    double chance() {
+        return random.nextDouble();
+    }
+
+    /** What the options leave of {@code count} logits from {@code at}. */
+    Distribution distribution(float[] logits, int at, int count) {
+        float largest = Elementwise.maximum(logits, at, count);
         if (options.temperature() == 0) {
-            return mostLikely(logits);
+            return Distribution.certain(first(largest, logits, at, count));
         }
-        int[] candidates = candidates(logits);
+        if (options.topK() == 0 && options.topP() == 1) {
+            return all(logits, at, count, largest);
+        }
+        int[] candidates = TopK.of(logits, at, count, wanted(logits, at, count, largest));
         double[] weights = new double[candidates.length];
         double total = 0;
         for (int i = 0; i < candidates.length; i++) {
-            weights[i] = Math.exp((logits[candidates[i]] - logits[candidates[0]]) / options.temperature());
+            weights[i] = weight(logits[at + candidates[i]], largest);
             total += weights[i];
         }
-        int kept = nucleus(weights, total);
-        double keptTotal = 0;
-        for (int i = 0; i < kept; i++) {
-            keptTotal += weights[i];
+        if (options.topK() == 0) {
+            total = total(logits, at, count, largest);
         }
-        double point = random.nextDouble() * keptTotal;
-        for (int i = 0; i < kept; i++) {
-            point -= weights[i];
-            if (point < 0) {
-                return candidates[i];
-            }
-        }
-        return candidates[kept - 1];
+        return nucleus(candidates, weights, total);
     }
 
-    /** The likeliest tokens, {@code topK} of them or all, most likely first; among equals the smaller id. */
-    private int[] candidates(float[] logits) {
-        return TopK.of(logits, 0, logits.length, options.topK() == 0 ? logits.length : options.topK());
+    private Distribution all(float[] logits, int at, int count, float largest) {
+        int[] tokens = new int[count];
+        double[] probabilities = new double[count];
+        double total = 0;
+        for (int i = 0; i < count; i++) {
+            tokens[i] = i;
+            probabilities[i] = weight(logits[at + i], largest);
+            total += probabilities[i];
+        }
+        for (int i = 0; i < count; i++) {
+            probabilities[i] /= total;
+        }
+        return new Distribution(tokens, probabilities);
     }
 
-    /** How many of the first {@code weights} it takes to reach topP of {@code total}. */
-    private int nucleus(double[] weights, double total) {
+    private double weight(float logit, float largest) {
+        return Math.exp((logit - largest) / options.temperature());
+    }
+
+    private double total(float[] logits, int at, int count, float largest) {
+        double total = 0;
+        for (int i = 0; i < count; i++) {
+            total += weight(logits[at + i], largest);
+        }
+        return total;
+    }
+
+    /**
+     * How many of the likeliest tokens to put in order. Tokens whose probabilities are under (1 − topP) / n each have less than
+     * 1 − topP together: the fewest that reach topP are among the others.
+     */
+    private int wanted(float[] logits, int at, int count, float largest) {
+        if (options.topK() > 0) {
+            return Math.min(options.topK(), count);
+        }
+        double least = (1 - options.topP()) / count * total(logits, at, count, largest);
+        double logit = largest + options.temperature() * Math.log(least);
+        int wanted = 0;
+        for (int i = 0; i < count; i++) {
+            // With room for the rounding of the logarithm.
+            wanted += logits[at + i] >= logit - 1e-3 * options.temperature() ? 1 : 0;
+        }
+        return Math.max(1, wanted);
+    }
+
+    /** The first of {@code weights}, as few as it takes to reach topP of {@code total}. */
+    private Distribution nucleus(int[] candidates, double[] weights, double total) {
         double reached = 0;
-        for (int i = 0; i < weights.length; i++) {
-            reached += weights[i];
-            if (reached >= options.topP() * total) {
-                return i + 1;
-            }
+        int kept = 0;
+        while (kept < weights.length && (kept == 0 || reached < options.topP() * total)) {
+            reached += weights[kept++];
         }
-        return weights.length;
+        int[] tokens = new int[kept];
+        double[] probabilities = new double[kept];
+        for (int i = 0; i < kept; i++) {
+            tokens[i] = candidates[i];
+            probabilities[i] = weights[i] / reached;
+        }
+        return new Distribution(tokens, probabilities);
     }
 
-    private static int mostLikely(float[] logits) {
-        int best = 0;
-        for (int id = 1; id < logits.length; id++) {
-            best = logits[id] > logits[best] ? id : best;
+    private static int first(float value, float[] logits, int at, int count) {
+        for (int i = 0; i < count; i++) {
+            if (logits[at + i] == value) {
+                return i;
+            }
         }
-        return best;
+        return 0; // Not a number.
     }
 }

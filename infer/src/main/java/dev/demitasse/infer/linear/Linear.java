@@ -13,6 +13,9 @@ import java.util.Optional;
 
 /** y = x · Wᵀ + b over weights {@code [out, in]}. */
 public sealed interface Linear permits FloatLinear, Int8Linear, PackedLinear {
+    /** Up to so many tokens at once, each gets to the bit what it would get alone. */
+    int FEW_TOKENS = 4;
+
     /** The projection of {@code role}, with its bias if the model has one: per layer, or {@link Role#HEAD}. */
     static Linear load(ModelConfig config, WeightSource source, Role role, int layer) {
         return load(config, source, new TensorKey(role, Part.WEIGHT, layer));

@@ -22,7 +22,7 @@ final class TileProduct {
     static final int PANEL = MatrixKernel.COLUMNS;
 
     /** Up to here one row after the other is cheaper than tiles, whose panels would be mostly empty. */
-    static final int FEW_TOKENS = 4;
+    static final int FEW_TOKENS = Linear.FEW_TOKENS;
 
     private static final int TOKENS = 512;
 

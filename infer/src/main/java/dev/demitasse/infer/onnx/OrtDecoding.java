@@ -164,6 +164,11 @@ final class OrtDecoding implements Session {
     }
 
     @Override
+    public void truncate(int length) {
+        throw new UnsupportedOperationException("ONNX Runtime's cache");
+    }
+
+    @Override
     public void close() {
         if (last != null) {
             last.close();

@@ -11,6 +11,7 @@ import dev.demitasse.infer.evaluate.Quality;
 import dev.demitasse.infer.evaluate.Reference;
 import dev.demitasse.infer.evaluate.ReferenceWriter;
 import dev.demitasse.infer.evaluate.Speed;
+import dev.demitasse.infer.generate.Generator;
 import dev.demitasse.infer.generate.SamplingOptions;
 import dev.demitasse.infer.onnx.OrtModel;
 import dev.demitasse.model.Checkpoint;
@@ -155,7 +156,8 @@ final class Judge {
         }
         StringBuilder text = new StringBuilder();
         int limit = Math.min(wanted.sample(), model.config().maximumPositions() - 1);
-        Writing.stream(model, checkpoint.requireTokenizer(), "", limit, SamplingOptions.GREEDY, text::append);
+        Generator writer = new Generator(model, SamplingOptions.GREEDY);
+        Writing.stream(writer, checkpoint.requireTokenizer(), "", limit, text::append);
         return text.toString();
     }
 }

@@ -1,8 +1,6 @@
 package dev.demitasse.recipes.run;
 
-import dev.demitasse.infer.LanguageModel;
 import dev.demitasse.infer.generate.Generator;
-import dev.demitasse.infer.generate.SamplingOptions;
 import dev.demitasse.model.tokenizer.TextStream;
 import dev.demitasse.model.tokenizer.Tokenizer;
 import java.util.function.Consumer;
@@ -18,12 +16,7 @@ public final class Writing {
      * @param limit most tokens to append
      */
     public static void stream(
-            LanguageModel model,
-            Tokenizer tokenizer,
-            String prompt,
-            int limit,
-            SamplingOptions sampling,
-            Consumer<String> onText) {
+            Generator writer, Tokenizer tokenizer, String prompt, int limit, Consumer<String> onText) {
         int[] tokens = tokenizer.encodeWithSpecial(prompt);
         TextStream text = tokenizer.stream();
         if (!prompt.isEmpty()) {
@@ -36,7 +29,7 @@ public final class Writing {
                     ? new int[] {tokenizer.beginToken().getAsInt()}
                     : new int[0];
         }
-        new Generator(model, sampling).generate(tokens, limit, token -> onText.accept(text.append(token)));
+        writer.generate(tokens, limit, token -> onText.accept(text.append(token)));
         onText.accept(text.finish());
     }
 
@@ -47,18 +40,13 @@ public final class Writing {
      * @param limit most tokens to answer with
      */
     public static void answer(
-            LanguageModel model,
-            Tokenizer tokenizer,
-            String conversation,
-            int limit,
-            SamplingOptions sampling,
-            Consumer<String> onText) {
+            Generator writer, Tokenizer tokenizer, String conversation, int limit, Consumer<String> onText) {
         int[] tokens = tokenizer.encode(conversation);
         TextStream text = tokenizer.stream();
         for (int token : tokens) {
             text.append(token);
         }
-        new Generator(model, sampling).generate(tokens, limit, token -> onText.accept(text.append(token)));
+        writer.generate(tokens, limit, token -> onText.accept(text.append(token)));
         onText.accept(text.finish());
     }
 }

@@ -60,6 +60,22 @@ class DemitasseTest {
         assertThat(out.toString()).isEqualTo(Files.readString(model.resolve("expected_stdout.txt")));
     }
 
+    /** Whatever proposes it; and with keys and values rounded to float16, which this model's do not mind. */
+    @Test
+    void aDraftedTextIsTheSame() throws IOException {
+        Path model = SharedData.require("data/models/stories260K");
+        String expected = Files.readString(model.resolve("expected_stdout.txt"));
+        for (String[] options : new String[][] {
+            {"--draft", model.toString()}, {"--prompt-lookup"}, {"--cache-type", "f16", "--threads", "1", "--pin"}
+        }) {
+            out.getBuffer().setLength(0);
+            assertThat(run(with(options, "generate", model))).isZero();
+            assertThat(out.toString()).isEqualTo(expected);
+        }
+        assertThat(run("generate", model, "--prompt-lookup", "--draft", model)).isEqualTo(2);
+        assertThat(err.toString()).contains("--prompt-lookup");
+    }
+
     /** The template writes the conversation, the model goes on: what it answers is what it writes after that text. */
     @Test
     void answersByTheModelsChatTemplate() throws IOException {
