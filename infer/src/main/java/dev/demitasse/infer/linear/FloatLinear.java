@@ -3,31 +3,45 @@ package dev.demitasse.infer.linear;
 import dev.demitasse.infer.kernel.DotProduct;
 import dev.demitasse.infer.kernel.MatrixKernel;
 import dev.demitasse.infer.kernel.RowDecoder;
+import dev.demitasse.infer.packed.Kernels;
 import dev.demitasse.infer.parallel.Workers;
+import dev.demitasse.infer.rows.RowProduct;
 import dev.demitasse.model.Tensor;
-import dev.demitasse.model.format.ScalarFormat;
 import java.util.Arrays;
 import java.util.Optional;
 
-/** A projection in float arithmetic: weights of any format, decoded a tile at a time, never as a whole. */
+/**
+ * A projection in float arithmetic: floats multiplied with few tokens where they lie, weights of any other format, and of all formats
+ * with many tokens, decoded a tile at a time, never as a whole.
+ */
 public final class FloatLinear implements Linear {
     private final Tensor weight;
     private final float[] scales;
     private final float[] bias;
+    private final Optional<RowProduct> rows;
 
-    private FloatLinear(Tensor weight, float[] scales, float[] bias) {
+    private FloatLinear(Tensor weight, float[] scales, float[] bias, Kernels kernels) {
         this.weight = weight;
+        this.rows = RowProduct.of(weight, kernels);
         this.scales = scales;
         this.bias = bias;
     }
 
     /** @param scales one for each row, {@code [out]}, which its sums are multiplied by */
     static FloatLinear of(Tensor weight, Optional<Tensor> scales, Optional<Tensor> bias) {
+        return of(weight, scales, bias, Kernels.EXACT);
+    }
+
+    /**
+     * @param scales one for each row, {@code [out]}, which its sums are multiplied by
+     * @param kernels what multiplies few tokens; all in float arithmetic
+     */
+    static FloatLinear of(Tensor weight, Optional<Tensor> scales, Optional<Tensor> bias, Kernels kernels) {
         float[] factors = scales.map(Tensor::toFloats).orElseGet(() -> new float[0]);
         if (scales.isPresent() && factors.length != weight.rows()) {
             throw new IllegalArgumentException("%d scales for %s".formatted(factors.length, weight));
         }
-        return new FloatLinear(weight, factors, biasOf(weight, bias));
+        return new FloatLinear(weight, factors, biasOf(weight, bias), kernels);
     }
 
     /** The bias as floats; none where there is none, as hundreds of experts would hold nothing but zeros. */
@@ -52,7 +66,9 @@ public final class FloatLinear implements Linear {
     @Override
     public void multiply(LinearInput x, float[] y, Workers workers) {
         TileProduct.check(this, x, y);
-        if (x.tokens() <= TileProduct.FEW_TOKENS) {
+        if (rows.isPresent() && x.tokens() <= rows.get().fewTokens()) {
+            rows.get().multiply(x.values(), x.tokens(), y, this::result, workers);
+        } else if (x.tokens() <= TileProduct.FEW_TOKENS) {
             multiplyRows(x, y, workers);
         } else {
             TileProduct.run(weight, x.panels(workers), x.tokens(), workers, size -> new Sums(y, size));
@@ -62,18 +78,13 @@ public final class FloatLinear implements Linear {
     private void multiplyRows(LinearInput x, float[] y, Workers workers) {
         int inputs = inputs();
         int outputs = outputs();
-        boolean direct = weight.format() == ScalarFormat.F32;
         workers.worth((long) outputs * inputs * x.tokens()).run(Math.ceilDiv(outputs, TileProduct.TILE), tile -> {
-            float[] decoded = new float[direct ? 0 : inputs];
+            float[] decoded = new float[inputs];
             int last = Math.min(outputs, (tile + 1) * TileProduct.TILE);
             for (int row = tile * TileProduct.TILE; row < last; row++) {
-                if (!direct) {
-                    RowDecoder.decode(weight, row, 0, inputs, decoded, 0);
-                }
+                RowDecoder.decode(weight, row, 0, inputs, decoded, 0);
                 for (int token = 0; token < x.tokens(); token++) {
-                    float sum = direct
-                            ? DotProduct.of(weight.data(), row * weight.rowBytes(), x.values(), token * inputs, inputs)
-                            : DotProduct.of(decoded, 0, x.values(), token * inputs, inputs);
+                    float sum = DotProduct.of(decoded, 0, x.values(), token * inputs, inputs);
                     y[token * outputs + row] = result(sum, row);
                 }
             }

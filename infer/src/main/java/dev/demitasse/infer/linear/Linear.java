@@ -1,5 +1,6 @@
 package dev.demitasse.infer.linear;
 
+import dev.demitasse.infer.packed.Kernels;
 import dev.demitasse.infer.parallel.Workers;
 import dev.demitasse.infer.weights.WeightSource;
 import dev.demitasse.model.InputQuantization;
@@ -23,16 +24,21 @@ public sealed interface Linear permits FloatLinear, Int8Linear, PackedLinear {
 
     /** The projection whose weight {@code key} names, with its bias if the model has one. */
     static Linear load(ModelConfig config, WeightSource source, TensorKey key) {
+        return load(config, source, key, Kernels.EXACT);
+    }
+
+    /** The same by certain kernels. */
+    static Linear load(ModelConfig config, WeightSource source, TensorKey key, Kernels kernels) {
         Tensor weight = source.tensor(key);
         Optional<Tensor> bias =
                 config.hasBias(key) ? Optional.of(source.tensor(key.part(Part.BIAS))) : Optional.empty();
         if (!weight.format().rowScaled()) {
-            return of(weight, bias);
+            return FloatLinear.of(weight, Optional.empty(), bias, kernels);
         }
         Tensor scales = source.tensor(key.part(Part.SCALE));
         return weight.format() == ScalarFormat.I8
                 ? Int8Linear.of(weight, scales, bias, fixedInput(source, key))
-                : FloatLinear.of(weight, Optional.of(scales), bias);
+                : FloatLinear.of(weight, Optional.of(scales), bias, kernels);
     }
 
     private static Optional<InputQuantization> fixedInput(WeightSource source, TensorKey key) {

@@ -63,7 +63,7 @@ public final class Projections implements WeightSource, AutoCloseable {
         Tensor weight = source.tensor(key);
         Optional<PackedProduct> product = PackedProduct.of(weight, kernels, packed, workers);
         if (product.isEmpty() || weight.format().rowScaled()) {
-            return Linear.load(config, source, key);
+            return Linear.load(config, source, key, kernels);
         }
         if (weight.data().isMapped()) {
             weight.data().unload();

@@ -223,9 +223,31 @@ public final class Assembler {
         memory(OpcodeMap.OF38, Prefix.P66, 0x13, target, 0, base, displacement, 32, false);
     }
 
+    /** vpmovzxwd target, [base + displacement]: sixteen 16-bit words to integers. */
+    public void loadWords(int target, Register base, int displacement) {
+        memory(OpcodeMap.OF38, Prefix.P66, 0x33, target, 0, base, displacement, 32, false);
+    }
+
     /** vpmovsxbd target, [base + displacement]: sixteen signed bytes to integers. */
     public void loadBytes(int target, Register base, int displacement) {
         memory(OpcodeMap.OF38, Prefix.P66, 0x21, target, 0, base, displacement, 16, false);
+    }
+
+    /** vaddps target, left, right. */
+    public void addFloats(int target, int left, int right) {
+        registers(OpcodeMap.OF, Prefix.NONE, 0x58, target, left, right);
+    }
+
+    /** vshuff32x4: the four 128 bits of target = two of left, then two of right, two bits of {@code choice} for each. */
+    public void shuffleQuarters(int target, int left, int right, int choice) {
+        registers(OpcodeMap.OF3A, Prefix.P66, 0x23, target, left, right);
+        bytes(choice);
+    }
+
+    /** vshufps: the four floats of every 128 bits of target = two of left, then two of right, two bits of {@code choice} for each. */
+    public void shuffleFloats(int target, int left, int right, int choice) {
+        registers(OpcodeMap.OF, Prefix.NONE, 0xC6, target, left, right);
+        bytes(choice);
     }
 
     /** vmulps target, left, right. */

@@ -54,7 +54,11 @@ class AssemblerTest {
             code -> code.multiply(29, 29, 24),
             code -> code.multiplyBroadcast(30, 24, Register.R13, 44),
             code -> code.multiplyAdd(12, 0, 30),
-            code -> code.multiplyAddBroadcast(23, 25, Register.R15, -512));
+            code -> code.multiplyAddBroadcast(23, 25, Register.R15, -512),
+            code -> code.loadWords(24, Register.R10, 32),
+            code -> code.addFloats(12, 17, 28),
+            code -> code.shuffleQuarters(28, 3, 21, 0xee),
+            code -> code.shuffleFloats(28, 17, 6, 0x4e));
 
     @Test
     void aDisassemblerReadsWhatIsMeant() throws IOException {
