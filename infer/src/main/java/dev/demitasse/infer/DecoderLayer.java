@@ -17,6 +17,9 @@ import java.util.Optional;
  * stream and a cache of its own.
  */
 public final class DecoderLayer {
+    /** Numbers added to the residual stream in one part of the work. */
+    private static final int ADDED_A_PART = 1 << 14;
+
     private final ModelConfig config;
     private final Workers workers;
     private final Residual residual;
@@ -162,11 +165,17 @@ public final class DecoderLayer {
         if (normalizesOutput && postNorm.isPresent()) {
             postNorm.get().replace(output, stream.tokens(), workers);
         }
-        if (config.residualScale() == 1) {
-            Elementwise.add(output, stream.hidden(), 0, count);
-        } else {
-            Elementwise.addScaled(output, 0, (float) config.residualScale(), stream.hidden(), 0, count);
-        }
+        float scale = (float) config.residualScale();
+        int parts = Math.ceilDiv(count, ADDED_A_PART);
+        workers.worth(4L * count).run(parts, part -> {
+            int at = part * ADDED_A_PART;
+            int size = Math.min(ADDED_A_PART, count - at);
+            if (scale == 1) {
+                Elementwise.add(output, stream.hidden(), at, size);
+            } else {
+                Elementwise.addScaled(output, at, scale, stream.hidden(), at, size);
+            }
+        });
         if (!normalizesOutput && postNorm.isPresent()) {
             postNorm.get().replace(stream.hidden(), stream.tokens(), workers);
         }

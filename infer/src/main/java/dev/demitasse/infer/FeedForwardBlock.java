@@ -34,6 +34,11 @@ sealed interface FeedForwardBlock permits FeedForwardBlock.Dense, ExpertMixture 
 
     /** down(activation(gate(x)) · up(x)), or down(activation(up(x))) without a gate. */
     final class Dense implements FeedForwardBlock {
+        /** What an activation costs, in multiply-adds. */
+        private static final long ACTIVATION_COST = 32;
+
+        private static final int ACTIVATED_A_PART = 2048;
+
         private final Activation activation;
         private final TensorKey firstKey;
         private final TensorKey downKey;
@@ -88,11 +93,15 @@ sealed interface FeedForwardBlock permits FeedForwardBlock.Dense, ExpertMixture 
             float[] neurons = gate.orElse(up).multiply(shared, workers);
             float[] ups = gate.isPresent() ? up.multiply(shared, workers) : neurons;
             int width = up.outputs();
-            workers.worth((long) tokens * width * 16).run(tokens, token -> {
+            int count = tokens * width;
+            // By stretches, not tokens: of one token's neurons too every thread gets some.
+            workers.worth(ACTIVATION_COST * count).run(Math.ceilDiv(count, ACTIVATED_A_PART), part -> {
+                int at = part * ACTIVATED_A_PART;
+                int size = Math.min(ACTIVATED_A_PART, count - at);
                 if (gate.isPresent()) {
-                    Activations.applyGated(activation, neurons, ups, token * width, width);
+                    Activations.applyGated(activation, neurons, ups, at, size);
                 } else {
-                    Activations.apply(activation, neurons, token * width, width);
+                    Activations.apply(activation, neurons, at, size);
                 }
             });
             listener.onInput(downKey, neurons, tokens, width);
