@@ -69,19 +69,27 @@ public interface Checkpoint extends AutoCloseable {
      */
     TensorFormat format(TensorKey key);
 
-    /** The tensor itself, or of one whose rows have scales a copy on the heap with these multiplied in. */
+    /**
+     * The tensor itself, or of one whose rows have scales, or columns beside it, a copy on the heap with these multiplied in
+     * and those in their places.
+     */
     default Tensor decoded(TensorKey key) {
         Tensor tensor = tensor(key);
-        if (!tensor.format().rowScaled()) {
+        Optional<Outliers> outliers = Outliers.find(key, this::has, this::tensor);
+        if (!tensor.format().rowScaled() && outliers.isEmpty()) {
             return tensor;
         }
-        float[] scales = tensor(key.part(Part.SCALE)).toFloats();
+        float[] scales =
+                tensor.format().rowScaled() ? tensor(key.part(Part.SCALE)).toFloats() : new float[0];
         Tensor decoded = Tensor.allocate(tensor.name(), ScalarFormat.F32, tensor.shape());
         float[] row = new float[tensor.columns()];
         for (int i = 0; i < tensor.rows(); i++) {
             tensor.readRow(i, row, 0);
-            for (int column = 0; column < row.length; column++) {
+            for (int column = 0; column < row.length && scales.length > 0; column++) {
                 row[column] *= scales[i];
+            }
+            if (outliers.isPresent()) {
+                outliers.get().overlay(i, row, 0);
             }
             decoded.writeRow(i, row, 0);
         }

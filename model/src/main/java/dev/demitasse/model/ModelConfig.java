@@ -277,7 +277,7 @@ public record ModelConfig(
         return switch (key.part()) {
             case WEIGHT -> key.role().norm() ? norm(key).weight() : key.role() != Role.HEAD || !head.tied();
             case BIAS -> hasBias(key);
-            case SCALE, INPUT_SCALE, INPUT_ZERO_POINT -> false;
+            case SCALE, INPUT_SCALE, INPUT_ZERO_POINT, OUTLIERS, OUTLIER_COLUMNS -> false;
         };
     }
 

@@ -24,7 +24,16 @@ public record TensorKey(Role role, Part part, int layer, int expert) {
         /** F32, one number: the scale that the inputs of a weight are rounded to 8 bits by, where it is fixed. */
         INPUT_SCALE,
         /** U8, one number: the code of an input of 0, where that is fixed. */
-        INPUT_ZERO_POINT
+        INPUT_ZERO_POINT,
+        /** F16 {@code [out, k]}: columns of a quantized weight that are kept beside it, see {@link Outliers}. */
+        OUTLIERS,
+        /** I32 {@code [k]}: which columns these are, ascending. */
+        OUTLIER_COLUMNS;
+
+        /** Whether it belongs to a weight that is quantized and stands beside it alone, wherever the weight stands. */
+        public boolean beside() {
+            return this == SCALE || this == OUTLIERS || this == OUTLIER_COLUMNS;
+        }
     }
 
     public TensorKey {

@@ -103,8 +103,8 @@ public final class TensorNames {
 
     /** Where GGUF files have the tensor. */
     public List<Piece> gguf(TensorKey key) {
-        if (key.part() == Part.SCALE) {
-            throw new IllegalArgumentException("GGUF keeps scales inside blocks: " + key);
+        if (key.part().beside()) {
+            throw new IllegalArgumentException("GGUF keeps nothing beside a weight: " + key);
         }
         Place place = place(gguf, key);
         return pieces(place, key, at(place.module(), key) + suffix(key.part()));
@@ -127,6 +127,8 @@ public final class TensorNames {
             case SCALE -> ".weight_scale";
             case INPUT_SCALE -> ".input_scale";
             case INPUT_ZERO_POINT -> ".input_zero_point";
+            case OUTLIERS -> ".weight_outliers";
+            case OUTLIER_COLUMNS -> ".weight_outlier_columns";
         };
     }
 

@@ -10,22 +10,18 @@ import dev.demitasse.model.Role;
 import dev.demitasse.model.Tensor;
 import dev.demitasse.model.TensorKey;
 import dev.demitasse.model.TensorKey.Part;
+import dev.demitasse.model.format.TensorFormat;
 import dev.demitasse.quantize.HiddenStates.Half;
-import dev.demitasse.quantize.QuantizeOptions.Method;
-import dev.demitasse.quantize.gptq.CoordinateDescent;
-import dev.demitasse.quantize.gptq.FloatTarget;
-import dev.demitasse.quantize.gptq.Gptq;
-import dev.demitasse.quantize.gptq.GptqOptions;
 import dev.demitasse.quantize.gptq.OutputError;
 import dev.demitasse.quantize.grid.Grid;
 import dev.demitasse.quantize.grid.QuantizedMatrix;
 import dev.demitasse.quantize.grid.RoundToNearest;
 import dev.demitasse.quantize.matrix.CrossMoment;
-import dev.demitasse.quantize.matrix.FloatPanels;
 import dev.demitasse.quantize.matrix.Hessian;
 import dev.demitasse.quantize.matrix.Hessian.SecondMoment;
 import dev.demitasse.quantize.matrix.Matrix;
 import dev.demitasse.quantize.mix.TensorPlan;
+import dev.demitasse.quantize.transform.Clipping;
 import java.io.IOException;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -39,12 +35,6 @@ import java.util.stream.Stream;
  * residual stream of the calibration windows are held at a time; with a float target the float model's stream too.
  */
 final class GptqLayers implements LayerQuantizer {
-    /** With this many tokens for each column {@link #SUFFICIENT_DAMPING} is enough for a float target. */
-    private static final double TOKENS_PER_COLUMN = 64;
-
-    private static final double SUFFICIENT_DAMPING = 0.05;
-    private static final double LARGEST_DAMPING = 0.3;
-
     /** What the inputs of one projection may take to be kept for the forward pass after it. */
     private static final long INNER_BYTES = 1L << 29;
 
@@ -78,7 +68,7 @@ final class GptqLayers implements LayerQuantizer {
         this.plan = plan;
         this.options = options;
         this.quantized = HiddenStates.embed(config, embedding, calibration, store);
-        boolean aims = options.method() == Method.GPTQ && options.floatTarget() > 0;
+        boolean aims = options.compensates() && options.floatTarget() > 0;
         this.exact = aims ? Optional.of(HiddenStates.embed(config, source, calibration, store)) : Optional.empty();
     }
 
@@ -94,15 +84,6 @@ final class GptqLayers implements LayerQuantizer {
                 .flatMap(states -> states)
                 .toList();
     }
-
-    /**
-     * The statistics that quantizing the projections of one input takes.
-     *
-     * @param input of what they see in the quantized model
-     * @param drift of what they see less in it than in the float model, with what they see
-     * @param missed of what the only projection gives less than the float model has at that place, with what it sees
-     */
-    private record Moments(SecondMoment input, Optional<FloatPanels> drift, Optional<Matrix> missed) {}
 
     /** A layer on its way. */
     private final class OneLayer {
@@ -218,15 +199,19 @@ final class GptqLayers implements LayerQuantizer {
 
         private void nearest(TensorKey key) {
             long start = System.nanoTime();
-            RoundedTensor rounded = RoundedTensor.nearest(exactWeights.tensor(key), plan.of(key));
+            Tensor original = exactWeights.tensor(key);
+            Matrix weight = Matrix.of(original);
+            RoundedTensor matrix = RoundedTensor.nearest(original, plan.of(key));
+            RoundedTensor rounded = options.outliers()
+                    .map(choice -> KeptColumns.largest(choice, weight).beside(matrix, weight, false))
+                    .orElse(matrix);
             take(key, rounded, Optional.empty(), Optional.empty(), start);
         }
 
         private void take(
                 TensorKey key, RoundedTensor rounded, Optional<Double> error, Optional<Double> silent, long start) {
             outcome.put(key, rounded, error, silent, start);
-            weights.put(key, rounded.weight());
-            rounded.scale().ifPresent(scale -> weights.put(key.part(Part.SCALE), scale));
+            weights.putAll(rounded.tensors(key));
             progress.add(work.projection(key));
         }
 
@@ -319,22 +304,28 @@ final class GptqLayers implements LayerQuantizer {
             List<Grid> grids = projections.stream()
                     .flatMap(key -> Grid.of(plan.of(key), config.columns(key)).stream())
                     .toList();
-            boolean compensates = options.method() == Method.GPTQ && !grids.isEmpty();
-            Optional<Compensation> compensation =
-                    compensates ? Optional.of(new Compensation(moments, grids)) : Optional.empty();
+            Optional<KeptColumns> kept = keep(projections, moments.input());
+            SecondMoment remaining = kept.map(KeptColumns::remaining).orElseGet(moments::input);
+            boolean compensates = options.compensates() && !grids.isEmpty();
+            Optional<Compensation> compensation = compensates
+                    ? Optional.of(new Compensation(options, moments, remaining, grids, tokens()))
+                    : Optional.empty();
             for (TensorKey key : projections) {
                 long start = System.nanoTime();
                 Tensor original = exactWeights.tensor(key);
                 Matrix weight = Matrix.of(original);
                 Matrix aim = compensation.map(chosen -> chosen.aim(weight)).orElse(weight);
-                Optional<RowScales> relative = RowScales.of(plan.of(key), aim);
-                Matrix divided = relative.map(scales -> scales.divide(aim)).orElse(aim);
-                RoundedTensor rounded = Grid.of(plan.of(key), weight.columns())
+                Matrix rest = kept.map(columns -> columns.without(aim)).orElse(aim);
+                Optional<RowScales> relative = RowScales.of(plan.of(key), rest);
+                Matrix divided = relative.map(scales -> scales.divide(rest)).orElse(rest);
+                RoundedTensor matrix = Grid.of(plan.of(key), weight.columns())
                         .flatMap(grid -> compensation
                                 .map(chosen -> chosen.quantize(divided, grid))
-                                .or(() -> weighted(divided, grid, moments.input())))
-                        .map(matrix -> RoundedTensor.of(matrix, original.name(), plan.of(key), relative))
-                        .orElseGet(() -> RoundedTensor.nearest(original, plan.of(key)));
+                                .or(() -> weighted(key, divided, grid, moments.input())))
+                        .map(codes -> RoundedTensor.of(codes, original.name(), plan.of(key), relative))
+                        .orElseGet(() -> toNearest(original.name(), rest, plan.of(key)));
+                RoundedTensor rounded = kept.map(columns -> columns.beside(matrix, aim, compensates))
+                        .orElse(matrix);
                 double error = OutputError.relative(
                         weight.rows(), aim::readRow, (row, into, at) -> widen(rounded, row, into, at), moments.input());
                 take(
@@ -346,60 +337,37 @@ final class GptqLayers implements LayerQuantizer {
             }
         }
 
+        /** The columns that stay as they are, if some are to. */
+        private Optional<KeptColumns> keep(List<TensorKey> projections, SecondMoment moment) {
+            return options.outliers()
+                    .map(choice -> KeptColumns.choose(
+                            choice,
+                            moment,
+                            projections.stream()
+                                    .map(key -> Matrix.of(exactWeights.tensor(key)))
+                                    .toList(),
+                            weight -> decoded(toNearest("weight", weight, plan.of(projections.getFirst()))),
+                            options.damping()));
+        }
+
         /** Round-to-nearest by the importance of columns, if that is the method. */
-        private Optional<QuantizedMatrix> weighted(Matrix weight, Grid grid, SecondMoment moment) {
-            return options.method() == Method.IMPORTANCE || options.method() == Method.AWQ
-                    ? Optional.of(RoundToNearest.quantize(weight, grid, moment.diagonal()))
-                    : Optional.empty();
+        private Optional<QuantizedMatrix> weighted(TensorKey key, Matrix weight, Grid grid, SecondMoment moment) {
+            return switch (options.method()) {
+                case IMPORTANCE -> Optional.of(RoundToNearest.quantize(weight, grid, moment.diagonal()));
+                case AWQ -> {
+                    // What queries and keys give goes through a softmax, and is left as it is; a row is no block to
+                    // bound.
+                    boolean bounds = options.clip() && !key.role().rotates() && grid.blockSize() < weight.columns();
+                    Matrix clipped = bounds ? Clipping.clip(weight, moment, grid) : weight;
+                    yield Optional.of(RoundToNearest.quantize(clipped, grid, moment.diagonal()));
+                }
+                case RTN, SMOOTHQUANT, GPTQ, SIGNROUND -> Optional.empty();
+            };
         }
     }
 
-    /** GPTQ for the projections of one input, with all that goes before and after. */
-    private final class Compensation {
-        private final SecondMoment moment;
-        private final Gptq gptq;
-        private final Optional<FloatPanels> hessian;
-        private final Optional<FloatTarget> target;
-        private final Moments moments;
-
-        Compensation(Moments moments, List<Grid> grids) {
-            this.moments = moments;
-            this.moment = moments.input();
-            int group = grids.stream().mapToInt(Grid::blockSize).max().orElseThrow();
-            this.gptq = Gptq.prepare(moment, group, GptqOptions.forBlocks(damping(), options.actOrder()));
-            this.hessian = options.refinements() > 0 ? Optional.of(moment.panels()) : Optional.empty();
-            boolean aims = moments.drift().isPresent() || moments.missed().isPresent();
-            this.target = aims ? Optional.of(gptq.target(options.floatTarget())) : Optional.empty();
-        }
-
-        /**
-         * Aiming at the float model's outputs fits two matrices to the calibration, which few tokens do not determine:
-         * below {@value #TOKENS_PER_COLUMN} for each column damping rises in proportion.
-         */
-        private double damping() {
-            double columns = moment.width();
-            double scarcity = TOKENS_PER_COLUMN * columns / (quantized.count() * (double) quantized.length());
-            double needed = Math.min(LARGEST_DAMPING, SUFFICIENT_DAMPING * scarcity);
-            return exact.isPresent() ? Math.max(options.damping(), needed) : options.damping();
-        }
-
-        /** The weight to come near to instead of {@code weight}. */
-        Matrix aim(Matrix weight) {
-            if (target.isPresent() && moments.missed().isPresent()) {
-                return target.get().missed(weight, moments.missed().get());
-            }
-            if (target.isPresent() && moments.drift().isPresent()) {
-                return target.get().drifted(weight, moments.drift().get());
-            }
-            return weight;
-        }
-
-        QuantizedMatrix quantize(Matrix aim, Grid grid) {
-            QuantizedMatrix matrix = gptq.quantize(aim, grid).matrix();
-            hessian.ifPresent(packed ->
-                    CoordinateDescent.refine(matrix, aim, moment, packed, gptq.damping(), options.refinements()));
-            return matrix;
-        }
+    private long tokens() {
+        return (long) quantized.count() * quantized.length();
     }
 
     /** What the last projection of a half sees in each window: kept where there is room, else found again. */
@@ -436,6 +404,23 @@ final class GptqLayers implements LayerQuantizer {
             difference[i] = left[i] - right[i];
         }
         return difference;
+    }
+
+    private static RoundedTensor toNearest(String name, Matrix weight, TensorFormat format) {
+        return RoundedTensor.nearest(Tensor.ofFloats(name, weight.values(), weight.rows(), weight.columns()), format);
+    }
+
+    private static Matrix decoded(RoundedTensor tensor) {
+        Matrix decoded = new Matrix(
+                tensor.weight().rows(),
+                tensor.weight().columns(),
+                new float
+                        [Math.multiplyExact(
+                                tensor.weight().rows(), tensor.weight().columns())]);
+        for (int row = 0; row < decoded.rows(); row++) {
+            tensor.readRow(row, decoded.values(), row * decoded.columns());
+        }
+        return decoded;
     }
 
     private static void widen(RoundedTensor tensor, int row, double[] target, int at) {

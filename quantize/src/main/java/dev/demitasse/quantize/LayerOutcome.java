@@ -4,7 +4,6 @@ import dev.demitasse.infer.weights.WeightSource;
 import dev.demitasse.model.ModelConfig;
 import dev.demitasse.model.Tensor;
 import dev.demitasse.model.TensorKey;
-import dev.demitasse.model.TensorKey.Part;
 import dev.demitasse.quantize.QuantizationReport.TensorReport;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -32,8 +31,7 @@ final class LayerOutcome {
 
     /** Takes up a finished matrix, begun at {@code start} of {@link System#nanoTime}. */
     void put(TensorKey key, RoundedTensor rounded, Optional<Double> outputError, Optional<Double> silent, long start) {
-        tensors.put(key, rounded.weight());
-        rounded.scale().ifPresent(scale -> tensors.put(key.part(Part.SCALE), scale));
+        tensors.putAll(rounded.tensors(key));
         reports.add(new TensorReport(
                 config.name(key),
                 key.layer(),

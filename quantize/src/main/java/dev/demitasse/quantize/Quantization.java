@@ -106,8 +106,8 @@ public final class Quantization {
     private CheckpointWriter writer(Optional<Resumption> resumption) throws IOException {
         return resumption.isPresent()
                 ? CheckpointWriter.resume(
-                        job.output(), resumption.get().weights(), config, source.tokenizer(), plan::of)
-                : CheckpointWriter.create(job.output(), config, source.tokenizer(), plan::of);
+                        job.output(), resumption.get().weights(), config, source.tokenizer(), plan::of, plan::outliers)
+                : CheckpointWriter.create(job.output(), config, source.tokenizer(), plan::of, plan::outliers);
     }
 
     /** Writes all tensors; returns what became of an earlier run's work. */
@@ -154,7 +154,9 @@ public final class Quantization {
 
     private void checkSource() {
         boolean known = job.importance().isPresent() && options.method() == Method.IMPORTANCE;
-        boolean calibrates = options.method() != Method.RTN && !known || options.transform() != Transform.NONE;
+        boolean calibrates = options.method() != Method.RTN && !known
+                || options.transform() != Transform.NONE
+                || options.outliers().isPresent();
         if (job.calibration().isEmpty() && calibrates) {
             throw new InvalidRequestException(
                     "quantize.method",
@@ -180,11 +182,11 @@ public final class Quantization {
         }
         Optional<TransformedLayers> transform =
                 TransformedLayers.of(config, weights, plan, options, calibration.get(), store);
-        return switch (options.method()) {
-            case SMOOTHQUANT -> new NearestLayers(config, weights, plan, transform, Optional.empty());
-            case RTN, IMPORTANCE, AWQ, GPTQ ->
-                new GptqLayers(config, weights, embedding, plan, options, calibration.get(), transform, store);
-        };
+        boolean looks =
+                options.method() != Method.SMOOTHQUANT || options.outliers().isPresent();
+        return looks
+                ? new GptqLayers(config, weights, embedding, plan, options, calibration.get(), transform, store)
+                : new NearestLayers(config, weights, plan, transform, Optional.empty());
     }
 
     /** Embedding and head, rounded; they take the originals' place in {@code quantized}. */
@@ -216,7 +218,7 @@ public final class Quantization {
     /** How much each column of the head carries, for methods that go by what inputs carry. */
     private Optional<double[]> headImportance(StateStore store) throws IOException {
         boolean weighs = switch (options.method()) {
-            case IMPORTANCE, GPTQ, AWQ -> true;
+            case IMPORTANCE, GPTQ, AWQ, SIGNROUND -> true;
             case RTN, SMOOTHQUANT -> false;
         };
         return weighs && job.calibration().isPresent()

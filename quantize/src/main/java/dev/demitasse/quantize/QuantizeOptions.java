@@ -25,6 +25,9 @@ import java.util.OptionalDouble;
  *     of it into the weights. The paper's 0.5 is for OPT; its authors use 0.8 to 0.85 for Llama, which here too halved the
  *     divergence; searched it was never worse
  * @param transform of each layer before its weights are rounded; methods SMOOTHQUANT and AWQ imply their own
+ * @param outliers columns of projections that stay in float16
+ * @param clip whether method AWQ bounds the weights of blocks whose scale is their range
+ * @param steps of SignRound's descent
  */
 public record QuantizeOptions(
         Method method,
@@ -34,7 +37,10 @@ public record QuantizeOptions(
         double floatTarget,
         int refinements,
         OptionalDouble smoothing,
-        Transform transform) {
+        Transform transform,
+        Optional<OutlierChoice> outliers,
+        boolean clip,
+        int steps) {
 
     /** How codes are found. */
     public enum Method {
@@ -47,7 +53,9 @@ public record QuantizeOptions(
         /** Spread of activations moved into weights first, then each weight to the nearest number. */
         SMOOTHQUANT,
         /** Columns that carry much made larger first, then each weight to the nearest number as IMPORTANCE does. */
-        AWQ
+        AWQ,
+        /** Each rounding and each step learned by signed gradient descent on the output's error. */
+        SIGNROUND
     }
 
     public QuantizeOptions {
@@ -65,12 +73,13 @@ public record QuantizeOptions(
         require(damping >= 0 && damping <= 10, "quantize.damping", "is " + damping, "choose 0 to 10; 0.05 is usual");
         require(floatTarget >= 0 && floatTarget <= 1, "quantize.float_target", "is " + floatTarget, "choose 0 to 1");
         require(refinements >= 0, "quantize.refinements", "is " + refinements, "choose 0 or more; 2 is usual");
+        require(steps >= 1, "quantize.steps", "is " + steps, "choose 1 or more; 200 is usual");
         double alpha = smoothing.orElse(0);
         require(alpha >= 0 && alpha <= 1, "quantize.alpha", "is " + alpha, "choose 0 to 1, or auto");
         transform = switch (method) {
             case SMOOTHQUANT -> Transform.SMOOTHQUANT;
             case AWQ -> Transform.AWQ;
-            case RTN, IMPORTANCE, GPTQ -> transform;
+            case RTN, IMPORTANCE, GPTQ, SIGNROUND -> transform;
         };
         mix.embedding().ifPresent(chosen -> requireTable("quantize.embedding", chosen));
         mix.head().ifPresent(chosen -> requireTable("quantize.head", chosen));
@@ -79,12 +88,21 @@ public record QuantizeOptions(
 
     /** The defaults for a method and a mix: what measured best on small Llama models. */
     public static QuantizeOptions of(Method method, Mix mix) {
-        return new QuantizeOptions(method, mix, 0.05, true, 0.75, 2, OptionalDouble.empty(), Transform.NONE);
+        return new QuantizeOptions(
+                method, mix, 0.05, true, 0.75, 2, OptionalDouble.empty(), Transform.NONE, Optional.empty(), true, 200);
     }
 
     /** All projections in one format. */
     public static QuantizeOptions of(Method method, TensorFormat format) {
         return of(method, Mix.of(format));
+    }
+
+    /** Whether the rounding of one weight answers for that of others. */
+    boolean compensates() {
+        return switch (method) {
+            case GPTQ, SIGNROUND -> true;
+            case RTN, IMPORTANCE, SMOOTHQUANT, AWQ -> false;
+        };
     }
 
     /** What most projections get. */
@@ -96,9 +114,10 @@ public record QuantizeOptions(
     public TensorPlan plan(ModelConfig config) {
         boolean calibrated = switch (method) {
             case RTN, SMOOTHQUANT -> false;
-            case IMPORTANCE, GPTQ, AWQ -> true;
+            case IMPORTANCE, GPTQ, AWQ, SIGNROUND -> true;
         };
-        return mix.plan(config, calibrated);
+        TensorPlan plan = mix.plan(config, calibrated);
+        return outliers.map(choice -> plan.withOutliers(choice.share())).orElse(plan);
     }
 
     /**
@@ -112,7 +131,18 @@ public record QuantizeOptions(
     }
 
     public QuantizeOptions withMix(Mix chosen) {
-        return new QuantizeOptions(method, chosen, damping, actOrder, floatTarget, refinements, smoothing, transform);
+        return new QuantizeOptions(
+                method,
+                chosen,
+                damping,
+                actOrder,
+                floatTarget,
+                refinements,
+                smoothing,
+                transform,
+                outliers,
+                clip,
+                steps);
     }
 
     public QuantizeOptions withEmbedding(TensorFormat chosen) {
@@ -124,27 +154,68 @@ public record QuantizeOptions(
     }
 
     public QuantizeOptions withDamping(double share) {
-        return new QuantizeOptions(method, mix, share, actOrder, floatTarget, refinements, smoothing, transform);
+        return new QuantizeOptions(
+                method, mix, share, actOrder, floatTarget, refinements, smoothing, transform, outliers, clip, steps);
     }
 
     public QuantizeOptions withActOrder(boolean chosen) {
-        return new QuantizeOptions(method, mix, damping, chosen, floatTarget, refinements, smoothing, transform);
+        return new QuantizeOptions(
+                method, mix, damping, chosen, floatTarget, refinements, smoothing, transform, outliers, clip, steps);
     }
 
     public QuantizeOptions withFloatTarget(double alpha) {
-        return new QuantizeOptions(method, mix, damping, actOrder, alpha, refinements, smoothing, transform);
+        return new QuantizeOptions(
+                method, mix, damping, actOrder, alpha, refinements, smoothing, transform, outliers, clip, steps);
     }
 
     public QuantizeOptions withRefinements(int rounds) {
-        return new QuantizeOptions(method, mix, damping, actOrder, floatTarget, rounds, smoothing, transform);
+        return new QuantizeOptions(
+                method, mix, damping, actOrder, floatTarget, rounds, smoothing, transform, outliers, clip, steps);
     }
 
     public QuantizeOptions withSmoothing(OptionalDouble alpha) {
-        return new QuantizeOptions(method, mix, damping, actOrder, floatTarget, refinements, alpha, transform);
+        return new QuantizeOptions(
+                method, mix, damping, actOrder, floatTarget, refinements, alpha, transform, outliers, clip, steps);
     }
 
     public QuantizeOptions withTransform(Transform chosen) {
-        return new QuantizeOptions(method, mix, damping, actOrder, floatTarget, refinements, smoothing, chosen);
+        return new QuantizeOptions(
+                method, mix, damping, actOrder, floatTarget, refinements, smoothing, chosen, outliers, clip, steps);
+    }
+
+    public QuantizeOptions withOutliers(OutlierChoice chosen) {
+        return new QuantizeOptions(
+                method,
+                mix,
+                damping,
+                actOrder,
+                floatTarget,
+                refinements,
+                smoothing,
+                transform,
+                Optional.of(chosen),
+                clip,
+                steps);
+    }
+
+    public QuantizeOptions withClip(boolean chosen) {
+        return new QuantizeOptions(
+                method,
+                mix,
+                damping,
+                actOrder,
+                floatTarget,
+                refinements,
+                smoothing,
+                transform,
+                outliers,
+                chosen,
+                steps);
+    }
+
+    public QuantizeOptions withSteps(int count) {
+        return new QuantizeOptions(
+                method, mix, damping, actOrder, floatTarget, refinements, smoothing, transform, outliers, clip, count);
     }
 
     private static void requireTable(String option, TensorFormat chosen) {

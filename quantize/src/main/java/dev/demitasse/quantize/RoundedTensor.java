@@ -1,11 +1,16 @@
 package dev.demitasse.quantize;
 
+import dev.demitasse.model.Outliers;
 import dev.demitasse.model.Tensor;
+import dev.demitasse.model.TensorKey;
+import dev.demitasse.model.TensorKey.Part;
 import dev.demitasse.model.format.TensorFormat;
 import dev.demitasse.quantize.grid.Grid;
 import dev.demitasse.quantize.grid.QuantizedMatrix;
 import dev.demitasse.quantize.grid.RoundToNearest;
 import dev.demitasse.quantize.matrix.Matrix;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import java.util.Optional;
 import java.util.stream.IntStream;
 
@@ -13,8 +18,29 @@ import java.util.stream.IntStream;
  * A matrix in its final format.
  *
  * @param scale one for each row, where the format wants them
+ * @param outliers columns kept beside it
  */
-record RoundedTensor(Tensor weight, Optional<Tensor> scale) {
+record RoundedTensor(Tensor weight, Optional<Tensor> scale, Optional<Outliers> outliers) {
+    RoundedTensor(Tensor weight, Optional<Tensor> scale) {
+        this(weight, scale, Optional.empty());
+    }
+
+    /** With columns beside it that take the place of the rounded ones. */
+    RoundedTensor with(Outliers kept) {
+        return new RoundedTensor(weight, scale, Optional.of(kept));
+    }
+
+    /** All tensors that make it up, those beside the weight by {@code key} with another part. */
+    Map<TensorKey, Tensor> tensors(TensorKey key) {
+        Map<TensorKey, Tensor> tensors = new LinkedHashMap<>();
+        tensors.put(key, weight);
+        scale.ifPresent(factors -> tensors.put(key.part(Part.SCALE), factors));
+        outliers.ifPresent(kept -> {
+            tensors.put(key.part(Part.OUTLIERS), kept.values());
+            tensors.put(key.part(Part.OUTLIER_COLUMNS), kept.columnTensor(weight.name() + "_outlier_columns"));
+        });
+        return tensors;
+    }
 
     /** Every number of {@code source} to the nearest in {@code format}, by the format's reference encoder. */
     static RoundedTensor nearest(Tensor source, TensorFormat format) {
@@ -73,6 +99,7 @@ record RoundedTensor(Tensor weight, Optional<Tensor> scale) {
                 target[at + column] *= factor[0];
             }
         }
+        outliers.ifPresent(kept -> kept.overlay(row, target, at));
     }
 
     /** |W − Q|² / |W|² against {@code original}. */

@@ -5,6 +5,7 @@ import dev.demitasse.export.weights.SourceTensor;
 import dev.demitasse.model.Checkpoint;
 import dev.demitasse.model.InvalidRequestException;
 import dev.demitasse.model.ModelConfig;
+import dev.demitasse.model.Outliers;
 import dev.demitasse.model.Piece;
 import dev.demitasse.model.Pieces;
 import dev.demitasse.model.Positions.Rotary;
@@ -64,6 +65,7 @@ public final class GgufExport {
      */
     public static ExportReport write(Checkpoint source, GgufOptions options, Path file, Progress progress)
             throws IOException {
+        Outliers.refuse(source, "GGUF");
         if (source.config().family().ggufArchitecture().isEmpty()) {
             throw new InvalidRequestException(
                     source.path(),

@@ -6,6 +6,7 @@ import dev.demitasse.model.Checkpoint;
 import dev.demitasse.model.Families;
 import dev.demitasse.model.InvalidRequestException;
 import dev.demitasse.model.ModelConfig;
+import dev.demitasse.model.Outliers;
 import dev.demitasse.model.Piece;
 import dev.demitasse.model.Pieces;
 import dev.demitasse.model.Tensor;
@@ -56,6 +57,7 @@ public final class HuggingFaceExport {
      */
     public static ExportReport write(Checkpoint source, HuggingFaceLayout layout, Path folder, Progress progress)
             throws IOException {
+        Outliers.refuse(source, "other tools' layout");
         Families.requireWritable(folder.resolve("config.json"), source.config());
         return new HuggingFaceExport(source, layout).write(folder, progress);
     }

@@ -9,6 +9,7 @@ import dev.demitasse.export.ExportReport;
 import dev.demitasse.model.Checkpoint;
 import dev.demitasse.model.InvalidRequestException;
 import dev.demitasse.model.ModelConfig;
+import dev.demitasse.model.Outliers;
 import dev.demitasse.model.files.AtomicFile;
 import dev.demitasse.model.format.BlockFormat;
 import dev.demitasse.model.onnx.OnnxNames;
@@ -43,6 +44,7 @@ public final class OnnxExport {
     public static ExportReport write(Checkpoint source, OnnxOptions options, Path file, Progress progress)
             throws IOException {
         requireDecoder(source);
+        Outliers.refuse(source, "ONNX");
         Path place = file.toAbsolutePath();
         ExportReport.Builder report = new ExportReport.Builder();
         GraphBuilder graph = new GraphBuilder();

@@ -13,7 +13,7 @@ import dev.demitasse.model.format.ScalarFormat;
 import java.util.Optional;
 
 /** y = x · Wᵀ + b over weights {@code [out, in]}. */
-public sealed interface Linear permits FloatLinear, Int8Linear, PackedLinear {
+public sealed interface Linear permits FloatLinear, Int8Linear, OutlierLinear, PackedLinear {
     /** Up to so many tokens at once, each gets to the bit what it would get alone. */
     int FEW_TOKENS = 4;
 
@@ -32,6 +32,11 @@ public sealed interface Linear permits FloatLinear, Int8Linear, PackedLinear {
         Tensor weight = source.tensor(key);
         Optional<Tensor> bias =
                 config.hasBias(key) ? Optional.of(source.tensor(key.part(Part.BIAS))) : Optional.empty();
+        return OutlierLinear.around(quantized(source, key, weight, bias, kernels), source, key);
+    }
+
+    private static Linear quantized(
+            WeightSource source, TensorKey key, Tensor weight, Optional<Tensor> bias, Kernels kernels) {
         if (!weight.format().rowScaled()) {
             return FloatLinear.of(weight, Optional.empty(), bias, kernels);
         }

@@ -70,7 +70,7 @@ public final class Projections implements WeightSource, AutoCloseable {
         }
         Optional<Tensor> bias =
                 config.hasBias(key) ? Optional.of(source.tensor(key.part(Part.BIAS))) : Optional.empty();
-        return new PackedLinear(product.get(), FloatLinear.biasOf(weight, bias));
+        return OutlierLinear.around(new PackedLinear(product.get(), FloatLinear.biasOf(weight, bias)), source, key);
     }
 
     @Override

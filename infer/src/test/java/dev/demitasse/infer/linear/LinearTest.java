@@ -5,10 +5,16 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.demitasse.infer.parallel.WorkerPool;
 import dev.demitasse.infer.parallel.Workers;
+import dev.demitasse.infer.weights.WeightSource;
+import dev.demitasse.model.Outliers;
+import dev.demitasse.model.Role;
 import dev.demitasse.model.Tensor;
+import dev.demitasse.model.TensorKey;
+import dev.demitasse.model.TensorKey.Part;
 import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.format.TensorFormat;
 import java.util.Arrays;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.stream.Stream;
@@ -123,6 +129,60 @@ class LinearTest {
             linear.multiply(x, tokens, y);
             assertThat(Arrays.equals(y, integerProduct(codes, scales.toFloats(), x, tokens, outputs, inputs)))
                     .isTrue();
+        }
+    }
+
+    /** Kept columns take part with their own numbers, and neither in the matrix's product nor in the range of activations. */
+    @Test
+    void keptColumnsAreMultipliedApart() {
+        Random random = new Random(7);
+        int outputs = 9;
+        int inputs = 96;
+        byte[] codes = new byte[outputs * inputs];
+        random.nextBytes(codes);
+        Tensor weight = new Tensor(
+                "w", ScalarFormat.I8, new long[] {outputs, inputs}, java.lang.foreign.MemorySegment.ofArray(codes));
+        Tensor scales = Tensor.ofFloats("s", gaussian(random, outputs), outputs);
+        Tensor values =
+                Tensor.ofFloats("o", gaussian(random, outputs * 2), outputs, 2).to(ScalarFormat.F16);
+        Outliers outliers = new Outliers(new int[] {4, 90}, values);
+        TensorKey key = TensorKey.weight(Role.UP, 0);
+        Map<TensorKey, Tensor> tensors =
+                Map.of(key.part(Part.OUTLIERS), values, key.part(Part.OUTLIER_COLUMNS), outliers.columnTensor("c"));
+        WeightSource source = new WeightSource() {
+            @Override
+            public Tensor tensor(TensorKey wanted) {
+                return Optional.ofNullable(tensors.get(wanted)).orElseThrow();
+            }
+
+            @Override
+            public boolean has(TensorKey wanted) {
+                return tensors.containsKey(wanted);
+            }
+        };
+        Linear matrix = Int8Linear.of(weight, scales, Optional.empty());
+        Linear linear = OutlierLinear.around(matrix, source, key);
+        for (int tokens : TOKENS) {
+            float[] x = gaussian(random, tokens * inputs);
+            float[] without = x.clone();
+            float[] expected = new float[tokens * outputs];
+            for (int token = 0; token < tokens; token++) {
+                x[token * inputs + 4] = 1000;
+                without[token * inputs + 4] = 0;
+                without[token * inputs + 90] = 0;
+            }
+            matrix.multiply(without, tokens, expected);
+            float[] y = new float[tokens * outputs];
+            linear.multiply(x, tokens, y);
+            float[] own = values.toFloats();
+            double worst = 0;
+            for (int i = 0; i < y.length; i++) {
+                int row = i % outputs;
+                int token = i / outputs;
+                double added = 1000.0 * own[2 * row] + (double) x[token * inputs + 90] * own[2 * row + 1];
+                worst = Math.max(worst, Math.abs(y[i] - expected[i] - added));
+            }
+            assertThat(worst).isLessThan(2e-3);
         }
     }
 

@@ -182,7 +182,7 @@ public final class GgufCheckpoint implements Checkpoint {
 
     @Override
     public boolean has(TensorKey key) {
-        return key.part() != Part.SCALE && config.has(key);
+        return !key.part().beside() && config.has(key);
     }
 
     @Override

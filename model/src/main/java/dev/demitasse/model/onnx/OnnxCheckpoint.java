@@ -96,14 +96,14 @@ public final class OnnxCheckpoint implements Checkpoint {
     @Override
     public boolean has(TensorKey key) {
         // A tied head is not stored, though there is a tensor for it.
-        boolean own = key.part() == Part.WEIGHT || key.part() == Part.SCALE;
+        boolean own = key.part() == Part.WEIGHT || key.part().beside();
         return file.tensors().containsKey(name(own ? key : place(key)));
     }
 
     /** The key that {@code key}'s tensor stands under. */
     private TensorKey place(TensorKey key) {
         return switch (key.part()) {
-            case WEIGHT, BIAS, SCALE -> config.stored(key);
+            case WEIGHT, BIAS, SCALE, OUTLIERS, OUTLIER_COLUMNS -> config.stored(key);
             case INPUT_SCALE, INPUT_ZERO_POINT -> config.input(key);
         };
     }

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.demitasse.model.Families;
 import dev.demitasse.model.ModelConfig;
+import dev.demitasse.model.Outliers;
 import dev.demitasse.model.Piece;
 import dev.demitasse.model.Pieces;
 import dev.demitasse.model.Role;
@@ -28,6 +29,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Function;
+import java.util.function.ToIntFunction;
 
 /**
  * Writes a checkpoint folder in Hugging Face layout, tensor by tensor. config.json is written last, by {@link #commit}:
@@ -68,7 +70,23 @@ public final class CheckpointWriter implements AutoCloseable {
     public static CheckpointWriter create(
             Path folder, ModelConfig config, Optional<Tokenizer> tokenizer, Function<TensorKey, TensorFormat> format)
             throws IOException {
-        return create(folder, Optional.empty(), config, tokenizer, format);
+        return create(folder, Optional.empty(), config, tokenizer, format, key -> 0);
+    }
+
+    /**
+     * As {@link #create}, with columns kept beside weights.
+     *
+     * @param outliers how many columns of each weight are kept as {@link Outliers}: for those above 0 both their tensors
+     *     are expected as well
+     */
+    public static CheckpointWriter create(
+            Path folder,
+            ModelConfig config,
+            Optional<Tokenizer> tokenizer,
+            Function<TensorKey, TensorFormat> format,
+            ToIntFunction<TensorKey> outliers)
+            throws IOException {
+        return create(folder, Optional.empty(), config, tokenizer, format, outliers);
     }
 
     /**
@@ -80,9 +98,10 @@ public final class CheckpointWriter implements AutoCloseable {
             Path partial,
             ModelConfig config,
             Optional<Tokenizer> tokenizer,
-            Function<TensorKey, TensorFormat> format)
+            Function<TensorKey, TensorFormat> format,
+            ToIntFunction<TensorKey> outliers)
             throws IOException {
-        return create(folder, Optional.of(partial), config, tokenizer, format);
+        return create(folder, Optional.of(partial), config, tokenizer, format, outliers);
     }
 
     private static CheckpointWriter create(
@@ -90,18 +109,27 @@ public final class CheckpointWriter implements AutoCloseable {
             Optional<Path> partial,
             ModelConfig config,
             Optional<Tokenizer> tokenizer,
-            Function<TensorKey, TensorFormat> format)
+            Function<TensorKey, TensorFormat> format,
+            ToIntFunction<TensorKey> outliers)
             throws IOException {
         Families.requireWritable(folder.resolve("config.json"), config);
         Map<TensorKey, TensorFormat> formats = new LinkedHashMap<>();
+        Map<TensorKey, long[]> shapes = new HashMap<>();
         for (TensorKey key : config.tensors()) {
             TensorFormat chosen = format.apply(key);
             formats.put(key, chosen);
             if (chosen.rowScaled()) {
                 formats.put(key.part(Part.SCALE), ScalarFormat.F32);
             }
+            int kept = key.part() == Part.WEIGHT ? outliers.applyAsInt(key) : 0;
+            if (kept > 0) {
+                formats.put(key.part(Part.OUTLIERS), ScalarFormat.F16);
+                formats.put(key.part(Part.OUTLIER_COLUMNS), ScalarFormat.I32);
+                shapes.put(key.part(Part.OUTLIERS), new long[] {config.rows(key), kept});
+                shapes.put(key.part(Part.OUTLIER_COLUMNS), new long[] {kept});
+            }
         }
-        Map<TensorKey, List<Piece>> places = places(config.names(), config, formats);
+        Map<TensorKey, List<Piece>> places = places(config.names(), config, formats, shapes);
         Map<String, Slot> slots = new LinkedHashMap<>();
         places.forEach((key, pieces) ->
                 pieces.forEach(piece -> slots.put(piece.name(), new Slot(formatOf(key, formats), piece.shape()))));
@@ -118,10 +146,13 @@ public final class CheckpointWriter implements AutoCloseable {
      * alone under their {@link TensorNames#name}.
      */
     private static Map<TensorKey, List<Piece>> places(
-            TensorNames names, ModelConfig config, Map<TensorKey, TensorFormat> formats) {
+            TensorNames names,
+            ModelConfig config,
+            Map<TensorKey, TensorFormat> formats,
+            Map<TensorKey, long[]> shapes) {
         Map<String, Set<TensorFormat>> mixed = new HashMap<>();
         formats.forEach((key, format) -> {
-            if (key.part() != Part.SCALE) {
+            if (!key.part().beside()) {
                 names.huggingFace(key)
                         .forEach(piece -> mixed.computeIfAbsent(piece.name(), name -> new HashSet<>())
                                 .add(format));
@@ -129,14 +160,13 @@ public final class CheckpointWriter implements AutoCloseable {
         });
         Map<TensorKey, List<Piece>> places = new LinkedHashMap<>();
         formats.forEach((key, format) -> {
-            boolean alone = key.part() == Part.SCALE
+            boolean alone = key.part().beside()
                     || !(format instanceof ScalarFormat scalar && scalar.floating())
                     || names.huggingFace(key).stream()
                             .anyMatch(piece ->
                                     mixed.getOrDefault(piece.name(), Set.of()).size() > 1);
-            places.put(
-                    key,
-                    alone ? List.of(Piece.whole(names.name(key), config.shape(key), false)) : names.huggingFace(key));
+            long[] shape = shapes.getOrDefault(key, config.shape(key));
+            places.put(key, alone ? List.of(Piece.whole(names.name(key), shape, false)) : names.huggingFace(key));
         });
         return places;
     }
@@ -148,12 +178,15 @@ public final class CheckpointWriter implements AutoCloseable {
     /** Writes a tensor, converted to its slot's format. */
     public void write(TensorKey key, Tensor tensor) throws IOException {
         List<Piece> pieces = places.get(key);
-        if (pieces == null || !Arrays.equals(tensor.shape(), config.shape(key))) {
+        boolean kept = key.part() == Part.OUTLIERS || key.part() == Part.OUTLIER_COLUMNS;
+        long[] shape = kept && pieces != null ? pieces.getFirst().shape() : config.shape(key);
+        if (pieces == null || !Arrays.equals(tensor.shape(), shape)) {
             throw new IllegalArgumentException("no slot for " + key + " " + tensor);
         }
-        Tensor converted = TensorForm.convert(tensor, key, config, config.huggingFaceForm())
-                .to(formatOf(key, formats));
-        Pieces.scatter(converted, pieces, weights::write);
+        Tensor ordered = key.part() == Part.OUTLIER_COLUMNS
+                ? tensor
+                : TensorForm.convert(tensor, key, config, config.huggingFaceForm());
+        Pieces.scatter(ordered.to(formatOf(key, formats)), pieces, weights::write);
     }
 
     /** The file that tensors are written to: for going on where another process was cut off. */

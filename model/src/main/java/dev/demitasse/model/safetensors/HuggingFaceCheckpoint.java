@@ -7,6 +7,7 @@ import dev.demitasse.model.Families;
 import dev.demitasse.model.InvalidRequestException;
 import dev.demitasse.model.MalformedModelException;
 import dev.demitasse.model.ModelConfig;
+import dev.demitasse.model.Outliers;
 import dev.demitasse.model.Piece;
 import dev.demitasse.model.Pieces;
 import dev.demitasse.model.Tensor;
@@ -128,6 +129,9 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
 
     @Override
     public boolean has(TensorKey key) {
+        if (keepsColumns(key)) {
+            return tensors.containsKey(names.name(key));
+        }
         return key.part() == Part.SCALE
                 ? tensors.containsKey(names.name(key))
                         || find(names.huggingFace(key).getFirst().name()).isPresent()
@@ -136,6 +140,9 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
 
     @Override
     public Tensor tensor(TensorKey key) {
+        if (keepsColumns(key)) {
+            return outliers(key);
+        }
         TensorKey own = config.stored(key);
         List<Piece> pieces = pieces(own);
         return standsAlone(own)
@@ -150,6 +157,18 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
         return packed.has(pieces.getFirst())
                 ? packed.format(pieces.getFirst())
                 : Pieces.format(names.name(own), pieces, piece -> stored(piece, own));
+    }
+
+    private static boolean keepsColumns(TensorKey key) {
+        return key.part() == Part.OUTLIERS || key.part() == Part.OUTLIER_COLUMNS;
+    }
+
+    private Tensor outliers(TensorKey key) {
+        Tensor columns = found(names.name(key.part(Part.OUTLIER_COLUMNS)));
+        Tensor values = found(names.name(key.part(Part.OUTLIERS)));
+        TensorKey weight = key.part(Part.WEIGHT);
+        Outliers.check(folder, columns, values, config.rows(weight), config.columns(weight));
+        return key.part() == Part.OUTLIERS ? values : columns;
     }
 
     private List<Piece> pieces(TensorKey key) {
@@ -171,9 +190,13 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
     }
 
     private Tensor found(Piece piece) {
-        return find(piece.name())
+        return found(piece.name());
+    }
+
+    private Tensor found(String name) {
+        return find(name)
                 .orElseThrow(() -> new MalformedModelException(
-                        folder, "has no tensor '" + piece.name() + "'", "fetch the checkpoint again, all its files"));
+                        folder, "has no tensor '" + name + "'", "fetch the checkpoint again, all its files"));
     }
 
     private Tensor stored(Piece piece, TensorKey key) {

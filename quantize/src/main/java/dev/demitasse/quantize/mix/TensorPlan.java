@@ -1,6 +1,7 @@
 package dev.demitasse.quantize.mix;
 
 import dev.demitasse.model.ModelConfig;
+import dev.demitasse.model.Outliers;
 import dev.demitasse.model.Tensor;
 import dev.demitasse.model.TensorKey;
 import dev.demitasse.model.TensorKey.Part;
@@ -21,8 +22,12 @@ public final class TensorPlan {
     private final ModelConfig config;
     private final Map<TensorKey, TensorFormat> wanted = new LinkedHashMap<>();
 
-    private TensorPlan(ModelConfig config, Function<TensorKey, TensorFormat> wanted) {
+    /** How much of the columns of projections is kept beside them, 0 for none. */
+    private final double outlierShare;
+
+    private TensorPlan(ModelConfig config, Function<TensorKey, TensorFormat> wanted, double outlierShare) {
         this.config = config;
+        this.outlierShare = outlierShare;
         for (TensorKey key : config.tensors()) {
             if (quantizes(key)) {
                 this.wanted.put(key, wanted.apply(key));
@@ -32,7 +37,20 @@ public final class TensorPlan {
 
     /** @param wanted the format of each weight that is quantized */
     public static TensorPlan of(ModelConfig config, Function<TensorKey, TensorFormat> wanted) {
-        return new TensorPlan(config, wanted);
+        return new TensorPlan(config, wanted, 0);
+    }
+
+    /** The same, with a share of each projection's columns kept beside it. */
+    public TensorPlan withOutliers(double share) {
+        return new TensorPlan(
+                config, key -> Optional.ofNullable(wanted.get(key)).orElseThrow(), share);
+    }
+
+    /** How many columns of {@code key} are kept beside it as {@link Outliers}. */
+    public int outliers(TensorKey key) {
+        boolean keeps =
+                outlierShare > 0 && key.part() == Part.WEIGHT && key.role().projection();
+        return keeps ? Outliers.count(outlierShare, config.columns(key)) : 0;
     }
 
     /** Whether {@code key} is a matrix that is rounded, and not a norm, a bias or a small table. */
@@ -55,7 +73,9 @@ public final class TensorPlan {
     private long bytes(TensorKey key) {
         TensorFormat format = of(key);
         long scales = format.rowScaled() ? ScalarFormat.F32.bytes(config.rows(key)) : 0;
-        return Math.addExact(format.bytes(Tensor.elements(config.shape(key))), scales);
+        int kept = outliers(key);
+        long beside = kept == 0 ? scales : Math.addExact(scales, Outliers.bytes(kept, config.rows(key)));
+        return Math.addExact(format.bytes(Tensor.elements(config.shape(key))), beside);
     }
 
     /** Bits that a weight takes on average over all matrices that are rounded. */

@@ -3,14 +3,14 @@ package dev.demitasse.quantize.transform;
 import dev.demitasse.model.format.BlockFit;
 import dev.demitasse.model.format.BlockNumbers;
 import dev.demitasse.quantize.grid.Grid;
+import dev.demitasse.quantize.matrix.Hessian.SecondMoment;
 import dev.demitasse.quantize.matrix.Matrix;
-import java.util.Arrays;
 import java.util.stream.IntStream;
 
 /**
  * AWQ's clipping: weights of a block beyond a bound are set to it before the block is rounded, the bound the one of 100 %,
- * 95 % … 55 % of the block's largest magnitude that gives the least error of the block's own part of the output on a
- * sample of tokens (Lin et al., arXiv:2306.00978; github.com/mit-han-lab/llm-awq, auto_clip.py, which leaves the queries'
+ * 95 % … 55 % of the block's largest magnitude that gives the least error of the block's own part of the output, e H_bb eᵀ with the
+ * block's corner of the input's second moment (Lin et al., arXiv:2306.00978; github.com/mit-han-lab/llm-awq, auto_clip.py, which leaves the queries'
  * and keys' projections as they are, for their products go through a softmax). Of use where a grid's scale is the range of
  * its weights; a searched scale clips by itself.
  */
@@ -23,24 +23,24 @@ public final class Clipping {
     /**
      * The bound of each block, row by row {@code [out, blocks]}.
      *
-     * @param sample of the weight's inputs {@code [tokens, in]}
+     * @param moment of the weight's inputs
      */
-    public static float[] bounds(Matrix weight, Matrix sample, Grid grid) {
+    public static float[] bounds(Matrix weight, SecondMoment moment, Grid grid) {
         int size = grid.blockSize();
         int blocks = weight.columns() / size;
         float[] bounds = new float[Math.multiplyExact(weight.rows(), blocks)];
-        IntStream.range(0, weight.rows()).parallel().forEach(row -> {
-            Search search = new Search(grid, sample);
-            for (int block = 0; block < blocks; block++) {
-                bounds[row * blocks + block] = search.bound(weight, row, block * size);
+        IntStream.range(0, blocks).parallel().forEach(block -> {
+            Search search = new Search(grid, moment, block * size);
+            for (int row = 0; row < weight.rows(); row++) {
+                bounds[row * blocks + block] = search.bound(weight, row);
             }
         });
         return bounds;
     }
 
     /** {@code weight} within the bounds that serve it best. */
-    public static Matrix clip(Matrix weight, Matrix sample, Grid grid) {
-        float[] bounds = bounds(weight, sample, grid);
+    public static Matrix clip(Matrix weight, SecondMoment moment, Grid grid) {
+        float[] bounds = bounds(weight, moment, grid);
         Matrix clipped = weight.copy();
         int size = grid.blockSize();
         for (int i = 0; i < clipped.values().length; i++) {
@@ -49,29 +49,39 @@ public final class Clipping {
         return clipped;
     }
 
-    /** Rounds one block under bound after bound. */
+    /** Rounds one block of columns under bound after bound. */
     private static final class Search {
         private final Grid grid;
-        private final Matrix sample;
+        private final int column;
         private final BlockFit fit;
         private final BlockNumbers numbers;
         private final double[] values;
         private final double[] importance;
         private final float[] rounded;
+        private final double[] missed;
+        /** The block's part of the moment {@code [size, size]}, its lower triangle. */
+        private final double[] corner;
 
-        Search(Grid grid, Matrix sample) {
+        Search(Grid grid, SecondMoment moment, int column) {
             int size = grid.blockSize();
             this.grid = grid;
-            this.sample = sample;
+            this.column = column;
             this.fit = new BlockFit(grid.scheme());
             this.numbers = new BlockNumbers(grid.scheme());
             this.values = new double[size];
             this.importance = new double[size];
             this.rounded = new float[size];
-            Arrays.fill(importance, 1);
+            this.missed = new double[size];
+            this.corner = new double[size * size];
+            for (int i = 0; i < size; i++) {
+                importance[i] = moment.at(column + i, column + i);
+                for (int j = 0; j <= i; j++) {
+                    corner[i * size + j] = moment.at(column + i, column + j);
+                }
+            }
         }
 
-        float bound(Matrix weight, int row, int column) {
+        float bound(Matrix weight, int row) {
             float largest = 0;
             for (int i = 0; i < values.length; i++) {
                 largest = Math.max(largest, Math.abs(weight.at(row, column + i)));
@@ -85,7 +95,7 @@ public final class Clipping {
                 }
                 grid.fitting().fit(fit, values, 0, importance, 0, numbers);
                 numbers.decode(rounded, 0);
-                double error = error(weight, row, column);
+                double error = error(weight, row);
                 if (error < least) {
                     least = error;
                     best = (float) bound;
@@ -94,15 +104,15 @@ public final class Clipping {
             return best;
         }
 
-        private double error(Matrix weight, int row, int column) {
+        private double error(Matrix weight, int row) {
             double error = 0;
-            for (int token = 0; token < sample.rows(); token++) {
-                double missed = 0;
-                for (int i = 0; i < rounded.length; i++) {
-                    missed +=
-                            (double) sample.at(token, column + i) * ((double) weight.at(row, column + i) - rounded[i]);
+            for (int i = 0; i < rounded.length; i++) {
+                missed[i] = (double) weight.at(row, column + i) - rounded[i];
+                double sum = 0;
+                for (int j = 0; j < i; j++) {
+                    sum += corner[i * rounded.length + j] * missed[j];
                 }
-                error += missed * missed;
+                error += missed[i] * (2 * sum + corner[i * rounded.length + i] * missed[i]);
             }
             return error;
         }

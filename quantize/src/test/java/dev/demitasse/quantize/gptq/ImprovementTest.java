@@ -12,8 +12,8 @@ import dev.demitasse.quantize.grid.QuantizedMatrix;
 import dev.demitasse.quantize.grid.RoundToNearest;
 import dev.demitasse.quantize.matrix.CrossMoment;
 import dev.demitasse.quantize.matrix.FloatPanels;
-import dev.demitasse.quantize.matrix.Hessian;
 import dev.demitasse.quantize.matrix.Hessian.SecondMoment;
+import dev.demitasse.quantize.matrix.MadeUpInputs;
 import dev.demitasse.quantize.matrix.Matrix;
 import java.util.SplittableRandom;
 import java.util.stream.Stream;
@@ -31,9 +31,9 @@ class ImprovementTest {
     private static final int TOKENS = 900;
     private static final double DAMPING = 0.01;
 
-    private final Matrix weight = gaussian(ROWS, COLUMNS, 1, 0.05);
-    private final Matrix input = correlated(TOKENS, COLUMNS, 2);
-    private final SecondMoment moment = moment(input);
+    private final Matrix weight = MadeUpInputs.gaussian(ROWS, COLUMNS, 1, 0.05);
+    private final Matrix input = MadeUpInputs.correlated(TOKENS, COLUMNS, 2);
+    private final SecondMoment moment = MadeUpInputs.moment(input);
 
     static Stream<Grid> grids() {
         return Stream.of("q4_0", "q8_0", "q4_k", "i8").map(id -> grid(id));
@@ -86,7 +86,7 @@ class ImprovementTest {
             difference[i] = input.values()[i] - distorted.values()[i];
         }
         drift.add(difference, distorted.values(), TOKENS);
-        Gptq gptq = Gptq.prepare(moment(distorted), 32, GptqOptions.forBlocks(1e-4, true));
+        Gptq gptq = Gptq.prepare(MadeUpInputs.moment(distorted), 32, GptqOptions.forBlocks(1e-4, true));
         Matrix half = gptq.target(0.5).drifted(weight, FloatPanels.pack(drift.moment()));
         Matrix whole = gptq.target(1).drifted(weight, FloatPanels.pack(drift.moment()));
         double plain = outputDistance(weight, distorted);
@@ -144,36 +144,5 @@ class ImprovementTest {
             }
         }
         return sum;
-    }
-
-    private static SecondMoment moment(Matrix input) {
-        Hessian hessian = new Hessian(input.columns());
-        hessian.add(input.values(), input.rows());
-        return hessian.moment();
-    }
-
-    private static Matrix correlated(int tokens, int width, long seed) {
-        int directions = 24;
-        Matrix sources = gaussian(tokens, directions, seed, 1);
-        Matrix mixing = gaussian(directions, width, seed + 1, 0.3);
-        Matrix result = gaussian(tokens, width, seed + 2, 0.3);
-        for (int token = 0; token < tokens; token++) {
-            for (int column = 0; column < width; column++) {
-                for (int direction = 0; direction < directions; direction++) {
-                    result.values()[token * width + column] +=
-                            sources.at(token, direction) * mixing.at(direction, column) * (1 + column % 5);
-                }
-            }
-        }
-        return result;
-    }
-
-    private static Matrix gaussian(int rows, int columns, long seed, double deviation) {
-        SplittableRandom random = new SplittableRandom(seed);
-        float[] values = new float[rows * columns];
-        for (int i = 0; i < values.length; i++) {
-            values[i] = (float) (deviation * random.nextGaussian());
-        }
-        return new Matrix(rows, columns, values);
     }
 }

@@ -9,6 +9,7 @@ import dev.demitasse.model.reference.SharedData;
 import dev.demitasse.model.safetensors.SafetensorsFile;
 import dev.demitasse.quantize.grid.Grid;
 import dev.demitasse.quantize.grid.RoundToNearest;
+import dev.demitasse.quantize.matrix.Hessian;
 import dev.demitasse.quantize.matrix.Matrix;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -60,7 +61,9 @@ class AwqTest {
             Matrix weight = Matrix.of(inputs.tensor("W"));
             Matrix sample = Matrix.of(inputs.tensor("X"));
 
-            float[] bounds = Clipping.bounds(weight, sample, Grid.spanning(4, group));
+            Hessian hessian = new Hessian(sample.columns());
+            hessian.add(sample.values(), sample.rows());
+            float[] bounds = Clipping.bounds(weight, hessian.moment(), Grid.spanning(4, group));
 
             float[] expected = golden.tensor("g" + group + "/clip_max").toFloats();
             int differing = 0;

@@ -4,6 +4,7 @@ import dev.demitasse.model.format.BlockFormat;
 import dev.demitasse.model.format.Q4_K;
 import dev.demitasse.model.format.ScalarFormat;
 import dev.demitasse.model.format.TensorFormat;
+import dev.demitasse.quantize.OutlierChoice;
 import dev.demitasse.quantize.mix.Mix;
 import java.nio.file.Path;
 import java.util.Map;
@@ -25,6 +26,9 @@ import java.util.stream.Stream;
  * @param alpha how much of the activations' range SmoothQuant moves into the weights; empty to search it
  * @param transform of the float weights before they are rounded
  * @param importance a file that tells what inputs carry, instead of calibration text
+ * @param outliers columns that stay in float16
+ * @param clip whether AWQ bounds weights
+ * @param steps of SignRound's descent
  */
 public record Quantize(
         Method method,
@@ -36,7 +40,10 @@ public record Quantize(
         int refinements,
         OptionalDouble alpha,
         Transform transform,
-        Optional<Path> importance)
+        Optional<Path> importance,
+        Optional<OutlierChoice> outliers,
+        boolean clip,
+        int steps)
         implements Work {
 
     /** How the rounding is chosen. */
@@ -50,7 +57,9 @@ public record Quantize(
         /** To nearest, after activations' outliers moved into the weights (arXiv:2211.10438). */
         SMOOTHQUANT,
         /** To nearest, after columns that carry much were made larger (arXiv:2306.00978). */
-        AWQ
+        AWQ,
+        /** Each rounding learned by signed gradient descent (arXiv:2309.05516). */
+        SIGNROUND
     }
 
     /** What is done to a layer, its function unchanged, before it is rounded. */
@@ -73,7 +82,7 @@ public record Quantize(
             "method",
             Kind.choice(Method.class, "a method"),
             "rtn",
-            "to nearest; to nearest with scales by how much each input carries; GPTQ; SmoothQuant (`int8` alone); AWQ. All but the first use data.calibration");
+            "to nearest; to nearest with scales by how much each input carries; GPTQ; SmoothQuant (`int8` alone); AWQ; SignRound. All but the first use data.calibration");
     private static final Key<Mix> FORMAT = Key.optional(
             "format",
             Kind.choice(Mix.all(), "a format"),
@@ -117,6 +126,23 @@ public record Quantize(
             "imatrix",
             Kind.FILE,
             "importance: an importance matrix, by `demitasse imatrix` or llama-imatrix; without it data.calibration is read");
+    private static final Key<Double> OUTLIERS = Key.optional(
+            "outliers",
+            Kind.within(0, 0.5),
+            "share of each projection's columns that stay in float16 beside the rounded ones, as `0.01`; by data.calibration. The"
+                    + " checkpoint runs here; GGUF, ONNX and other tools' layouts have no place for them");
+    private static final Key<OutlierChoice.By> OUTLIERS_BY = Key.of(
+            "outliers_by",
+            Kind.choice(OutlierChoice.By.class, "a choice of columns"),
+            "error",
+            "which: those whose activations are largest (LLM.int8), or whose rounding costs most at the output (OWQ)");
+    private static final Key<Boolean> CLIP = Key.of(
+            "clip",
+            Kind.FLAG,
+            "true",
+            "AWQ: whether the weights of a block are bounded by what serves its output best");
+    private static final Key<Integer> STEPS =
+            Key.of("steps", Kind.integer(1), "200", "SignRound: steps of the descent");
     private static final Key<TensorFormat> EMBEDDING =
             Key.optional("embedding", SINGLE_FORMAT, "format of the embedding; without it what `format` makes of it");
     private static final Key<TensorFormat> HEAD = Key.optional(
@@ -144,6 +170,10 @@ public record Quantize(
             HEAD,
             PURE,
             TENSORS,
+            OUTLIERS,
+            OUTLIERS_BY,
+            CLIP,
+            STEPS,
             IMATRIX);
 
     private static Map<String, TensorFormat> tableFormats() {
@@ -176,7 +206,10 @@ public record Quantize(
                 fields.get(REFINEMENTS),
                 fields.get(ALPHA),
                 fields.get(TRANSFORM),
-                fields.find(IMATRIX));
+                fields.find(IMATRIX),
+                outliers(fields),
+                fields.get(CLIP),
+                fields.get(STEPS));
         if (fields.has(IMATRIX) && (quantize.method != Method.IMPORTANCE || quantize.transform != Transform.NONE)) {
             fields.wrong(
                     IMATRIX, "is for method importance, and without a transform; the others read data.calibration");
@@ -186,6 +219,11 @@ public record Quantize(
             fields.wrong(FORMAT, "smoothquant is for int8; for block formats use gptq or rtn");
         }
         return quantize;
+    }
+
+    private static Optional<OutlierChoice> outliers(Fields fields) {
+        OutlierChoice.By by = fields.get(OUTLIERS_BY);
+        return fields.find(OUTLIERS).filter(share -> share > 0).map(share -> new OutlierChoice(share, by));
     }
 
     private static Optional<Limit> limit(Fields fields) {
@@ -215,7 +253,10 @@ public record Quantize(
     /** Whether it looks at activations, or at predictions. */
     public boolean calibrates() {
         boolean known = method == Method.IMPORTANCE && importance.isPresent();
-        return limit.isPresent() || method != Method.RTN && !known || transform != Transform.NONE;
+        return limit.isPresent()
+                || method != Method.RTN && !known
+                || transform != Transform.NONE
+                || outliers.isPresent();
     }
 
     /** Method and mix, as in {@code gptq, q4_k_m}. */

@@ -5,6 +5,7 @@ import dev.demitasse.export.huggingface.LayoutPlan;
 import dev.demitasse.model.Checkpoint;
 import dev.demitasse.model.InvalidRequestException;
 import dev.demitasse.model.ModelConfig;
+import dev.demitasse.model.Outliers;
 import dev.demitasse.model.Tensor;
 import dev.demitasse.model.TensorKey;
 import dev.demitasse.model.TensorKey.Part;
@@ -24,19 +25,28 @@ import java.util.function.UnaryOperator;
  * metadata.
  *
  * @param formats of every weight and bias; where rows have scales, those are F32 beside it
+ * @param outliers how many columns of each weight are kept in F16 beside it, of those of which some are
  */
-record Layout(ModelConfig config, Map<TensorKey, TensorFormat> formats) {
+record Layout(ModelConfig config, Map<TensorKey, TensorFormat> formats, Map<TensorKey, Integer> outliers) {
     Layout {
         formats = Map.copyOf(formats);
+        outliers = Map.copyOf(outliers);
+    }
+
+    private Layout(ModelConfig config, Map<TensorKey, TensorFormat> formats) {
+        this(config, formats, Map.of());
     }
 
     /** As a checkpoint is. */
     static Layout of(Checkpoint checkpoint) {
         Map<TensorKey, TensorFormat> formats = new LinkedHashMap<>();
+        Map<TensorKey, Integer> outliers = new LinkedHashMap<>();
         for (TensorKey key : checkpoint.config().tensors()) {
             formats.put(key, checkpoint.format(key));
+            Outliers.find(key, checkpoint::has, checkpoint::tensor)
+                    .ifPresent(kept -> outliers.put(key, kept.columns().length));
         }
-        return new Layout(checkpoint.config(), formats);
+        return new Layout(checkpoint.config(), formats, outliers);
     }
 
     /** Everything in one format. */
@@ -57,11 +67,21 @@ record Layout(ModelConfig config, Map<TensorKey, TensorFormat> formats) {
     Layout quantized(TensorPlan plan) {
         Map<TensorKey, TensorFormat> chosen = new LinkedHashMap<>();
         config.tensors().forEach(key -> chosen.put(key, plan.of(key)));
-        return new Layout(config, chosen);
+        Map<TensorKey, Integer> outliers = new LinkedHashMap<>();
+        config.tensors().stream()
+                .filter(key -> plan.outliers(key) > 0)
+                .forEach(key -> outliers.put(key, plan.outliers(key)));
+        return new Layout(config, chosen, outliers);
     }
 
     /** As {@link dev.demitasse.export} writes it. */
     Layout exported(Export work) {
+        if (!outliers.isEmpty()) {
+            throw new InvalidRequestException(
+                    "export.format",
+                    "no exported file has a place for the columns that quantize.outliers keeps in float16",
+                    "quantize without outliers for an export, or run the checkpoint as it is");
+        }
         return switch (work.target()) {
             case GGUF -> mapped(format -> gguf(format, work.weights()));
             case ONNX -> {
@@ -144,6 +164,10 @@ record Layout(ModelConfig config, Map<TensorKey, TensorFormat> formats) {
             bytes = Math.addExact(bytes, format.bytes(Tensor.elements(config.shape(key))));
             if (format.rowScaled()) {
                 bytes = Math.addExact(bytes, ScalarFormat.F32.bytes(config.rows(key)));
+            }
+            int kept = outliers.getOrDefault(key, 0);
+            if (kept > 0) {
+                bytes = Math.addExact(bytes, Outliers.bytes(kept, config.rows(key)));
             }
         }
         return bytes;

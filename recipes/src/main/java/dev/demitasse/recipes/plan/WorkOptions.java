@@ -77,6 +77,7 @@ public final class WorkOptions {
                     case GPTQ -> QuantizeOptions.Method.GPTQ;
                     case SMOOTHQUANT -> QuantizeOptions.Method.SMOOTHQUANT;
                     case AWQ -> QuantizeOptions.Method.AWQ;
+                    case SIGNROUND -> QuantizeOptions.Method.SIGNROUND;
                 },
                 mix,
                 quantize.damping(),
@@ -88,7 +89,10 @@ public final class WorkOptions {
                     case NONE -> Transform.NONE;
                     case SMOOTHQUANT -> Transform.SMOOTHQUANT;
                     case AWQ -> Transform.AWQ;
-                });
+                },
+                quantize.outliers(),
+                quantize.clip(),
+                quantize.steps());
     }
 
     /**

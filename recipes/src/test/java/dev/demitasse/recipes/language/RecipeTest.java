@@ -198,6 +198,9 @@ class RecipeTest {
                         usual.refinements(),
                         usual.smoothing(),
                         Quantize.Transform.NONE,
-                        Optional.empty()));
+                        Optional.empty(),
+                        usual.outliers(),
+                        usual.clip(),
+                        usual.steps()));
     }
 }

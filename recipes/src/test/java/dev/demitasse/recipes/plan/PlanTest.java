@@ -178,6 +178,23 @@ class PlanTest {
                 .hasMessageContaining("the awq layout does not hold f32");
     }
 
+    /** No file but our own folder has a place for kept columns; a plan says so before anything is computed. */
+    @Test
+    void keptColumnsAreCountedAndNotExported() throws IOException {
+        Plan without = plan("stages: [{id: q4, quantize: {format: q8_0, pure: true}}]");
+        Plan with = plan("stages: [{id: q4, quantize: {format: q8_0, pure: true, outliers: 0.01}}]");
+        // Two columns of each projection of 172 inputs, one of the others', in two bytes a number and four a column.
+        long columns = 5 * (64 + 32 + 32 + 64 + 172 + 172 + 2 * 64);
+        assertThat(stage(with, "q4").bytes() - stage(without, "q4").bytes()).isEqualTo(2 * columns + 4 * 5 * 8);
+        assertThatThrownBy(() -> plan("""
+                stages:
+                  - {id: q4, quantize: {format: q8_0, pure: true, outliers: 0.01}}
+                  - {id: gguf, export: {format: gguf}}
+                """))
+                .isInstanceOf(InvalidRequestException.class)
+                .hasMessageContaining("no exported file has a place for the columns that quantize.outliers keeps");
+    }
+
     private static void export(Export export, Checkpoint source, Path file) throws IOException {
         switch (export.target()) {
             case GGUF -> {
