@@ -57,12 +57,10 @@ public final class Projections implements WeightSource, AutoCloseable {
 
     /** The projection whose weight {@code key} names, with its bias if the model has one. */
     public Linear linear(TensorKey key) {
-        if (kernels == Kernels.EXACT) {
-            return Linear.load(config, source, key);
-        }
         Tensor weight = source.tensor(key);
-        Optional<PackedProduct> product = PackedProduct.of(weight, kernels, packed, workers);
-        if (product.isEmpty() || weight.format().rowScaled()) {
+        Optional<PackedProduct> product =
+                weight.format().rowScaled() ? Optional.empty() : PackedProduct.of(weight, kernels, packed, workers);
+        if (product.isEmpty()) {
             return Linear.load(config, source, key, kernels);
         }
         if (weight.data().isMapped()) {

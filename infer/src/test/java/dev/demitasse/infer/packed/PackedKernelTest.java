@@ -10,6 +10,7 @@ import dev.demitasse.model.Tensor;
 import dev.demitasse.model.format.BlockFormat;
 import dev.demitasse.model.format.TensorFormat;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.util.SplittableRandom;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -20,6 +21,7 @@ class PackedKernelTest {
     private static final int ROWS = 37;
     private static final int COLUMNS = 768;
     private static final int TOKENS = 29;
+    private static final int ENCODED = 3;
 
     static Stream<BlockFormat> formats() {
         return TensorFormat.all().stream()
@@ -71,15 +73,20 @@ class PackedKernelTest {
         assertThat(multiply(new VectorKernel(), matrix, input)).isEqualTo(multiply(new ScalarKernel(), matrix, input));
     }
 
+    /** Rows that repeat, in another order each time: to encode is slow. */
     private static Tensor randomWeight(BlockFormat format) {
         SplittableRandom random = new SplittableRandom(1);
         Tensor weight = Tensor.allocate("w", format, ROWS, COLUMNS);
         float[] row = new float[COLUMNS];
-        for (int r = 0; r < ROWS; r++) {
+        for (int r = 0; r < ENCODED; r++) {
             for (int i = 0; i < COLUMNS; i++) {
                 row[i] = (float) random.nextGaussian(0.01, 0.05);
             }
             weight.writeRow(r, row, 0);
+        }
+        for (int r = ENCODED; r < ROWS; r++) {
+            long from = random.nextInt(ENCODED) * weight.rowBytes();
+            MemorySegment.copy(weight.data(), from, weight.data(), r * weight.rowBytes(), weight.rowBytes());
         }
         return weight;
     }
