@@ -19,10 +19,12 @@ public final class FloatLinear implements Linear {
     private final float[] scales;
     private final float[] bias;
     private final Optional<RowProduct> rows;
+    private final TileKernel tiles;
 
     private FloatLinear(Tensor weight, float[] scales, float[] bias, Kernels kernels) {
         this.weight = weight;
         this.rows = RowProduct.of(weight, kernels);
+        this.tiles = TileKernel.of(kernels);
         this.scales = scales;
         this.bias = bias;
     }
@@ -71,7 +73,7 @@ public final class FloatLinear implements Linear {
         } else if (x.tokens() <= TileProduct.FEW_TOKENS) {
             multiplyRows(x, y, workers);
         } else {
-            TileProduct.run(weight, x.panels(workers), x.tokens(), workers, size -> new Sums(y, size));
+            TileProduct.run(weight, tiles, x.panels(workers), x.tokens(), workers, size -> new Sums(y, size));
         }
     }
 
@@ -111,25 +113,33 @@ public final class FloatLinear implements Linear {
                 int panelAt,
                 int tokens,
                 float[] weights,
-                int weightsAt,
+                int groups,
                 int depth,
                 int at,
                 boolean first) {
             if (first) {
-                Arrays.fill(blocks, at, at + MatrixKernel.BLOCK, 0);
+                Arrays.fill(blocks, at, at + groups * MatrixKernel.BLOCK, 0);
             }
-            MatrixKernel.add(
-                    panels, panelAt, tokens, weights, weightsAt, depth, depth, 1, blocks, at, TileProduct.PANEL);
+            tiles.add(panels, panelAt, tokens, weights, groups, depth, blocks, at);
         }
 
         @Override
         public void store(int at, int row, int rows, int token, int tokens) {
-            int outputs = outputs();
             for (int t = 0; t < tokens; t++) {
-                int to = (token + t) * outputs + row;
+                int to = (token + t) * outputs() + row;
                 for (int r = 0; r < rows; r++) {
-                    y[to + r] = result(blocks[at + r * TileProduct.PANEL + t], row + r);
+                    y[to + r] = blocks[at + r * TileProduct.PANEL + t];
                 }
+                finish(y, to, row, rows);
+            }
+        }
+
+        private void finish(float[] y, int at, int row, int rows) {
+            for (int r = 0; r < rows && scales.length > 0; r++) {
+                y[at + r] *= scales[row + r];
+            }
+            for (int r = 0; r < rows && bias.length > 0; r++) {
+                y[at + r] += bias[row + r];
             }
         }
     }

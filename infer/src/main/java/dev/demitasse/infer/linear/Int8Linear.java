@@ -3,6 +3,7 @@ package dev.demitasse.infer.linear;
 import dev.demitasse.infer.kernel.DotProduct;
 import dev.demitasse.infer.kernel.MatrixKernel;
 import dev.demitasse.infer.kernel.RowDecoder;
+import dev.demitasse.infer.packed.Kernels;
 import dev.demitasse.infer.parallel.Workers;
 import dev.demitasse.model.InputQuantization;
 import dev.demitasse.model.Tensor;
@@ -24,6 +25,7 @@ public final class Int8Linear implements Linear {
     private final float[] scales;
     private final float[] bias;
     private final Optional<InputQuantization> input;
+    private final TileKernel tiles = TileKernel.of(Kernels.EXACT);
 
     private Int8Linear(Tensor weight, float[] scales, float[] bias, Optional<InputQuantization> input) {
         this.weight = weight;
@@ -68,7 +70,12 @@ public final class Int8Linear implements Linear {
             multiplyRows(quantized, y, workers);
         } else {
             TileProduct.run(
-                    weight, quantized.panels(workers), x.tokens(), workers, size -> new Sums(y, quantized, size));
+                    weight,
+                    tiles,
+                    quantized.panels(workers),
+                    x.tokens(),
+                    workers,
+                    size -> new Sums(y, quantized, size));
         }
     }
 
@@ -103,7 +110,7 @@ public final class Int8Linear implements Linear {
         private final float[] y;
         private final QuantizedInput x;
         private final int[] blocks;
-        private final float[] block = new float[MatrixKernel.BLOCK];
+        private final float[] block = new float[TileProduct.TILE * TileProduct.PANEL];
 
         Sums(float[] y, QuantizedInput x, int size) {
             this.y = y;
@@ -117,13 +124,14 @@ public final class Int8Linear implements Linear {
                 int panelAt,
                 int tokens,
                 float[] weights,
-                int weightsAt,
+                int groups,
                 int depth,
                 int at,
                 boolean first) {
-            Arrays.fill(block, 0);
-            MatrixKernel.add(panels, panelAt, tokens, weights, weightsAt, depth, depth, 1, block, 0, TileProduct.PANEL);
-            for (int i = 0; i < MatrixKernel.BLOCK; i++) {
+            int size = groups * MatrixKernel.BLOCK;
+            Arrays.fill(block, 0, size, 0);
+            tiles.add(panels, panelAt, tokens, weights, groups, depth, block, 0);
+            for (int i = 0; i < size; i++) {
                 blocks[at + i] = (int) block[i] + (first ? 0 : blocks[at + i]);
             }
         }

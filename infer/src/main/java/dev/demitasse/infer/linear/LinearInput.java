@@ -15,6 +15,8 @@ import org.jspecify.annotations.Nullable;
  * thread; the array must not change meanwhile.
  */
 public final class LinearInput {
+    private static final int FEW_COLUMNS = 16;
+
     private final float[] values;
     private final int tokens;
     private final int width;
@@ -97,11 +99,15 @@ public final class LinearInput {
         workers.worth((long) tokens * width * 4).run(panelCount, panel -> {
             int first = panel * MatrixKernel.COLUMNS;
             int count = Math.min(MatrixKernel.COLUMNS, tokens - first);
-            for (int token = 0; token < count; token++) {
-                int from = (first + token) * width;
-                int to = panel * panelSize + token;
-                for (int k = 0; k < width; k++) {
-                    packed[to + k * MatrixKernel.COLUMNS] = values[from + k];
+            // A few columns of all tokens at a time: their cache lines stay where they are while they fill.
+            for (int column = 0; column < width; column += FEW_COLUMNS) {
+                int end = Math.min(width, column + FEW_COLUMNS);
+                for (int token = 0; token < count; token++) {
+                    int from = (first + token) * width;
+                    int to = panel * panelSize + token;
+                    for (int k = column; k < end; k++) {
+                        packed[to + k * MatrixKernel.COLUMNS] = values[from + k];
+                    }
                 }
             }
         });

@@ -1,7 +1,6 @@
 package dev.demitasse.infer.linear;
 
 import dev.demitasse.infer.kernel.MatrixKernel;
-import dev.demitasse.infer.kernel.RowDecoder;
 import dev.demitasse.infer.parallel.Workers;
 import dev.demitasse.model.Tensor;
 import java.util.Arrays;
@@ -17,7 +16,7 @@ import java.util.function.IntFunction;
  * that {@link Int8Linear}'s sums over one tile are exact in floats.
  */
 final class TileProduct {
-    static final int TILE = 4 * MatrixKernel.ROWS;
+    static final int TILE = 8 * MatrixKernel.ROWS;
     static final int DEPTH = 512;
     static final int PANEL = MatrixKernel.COLUMNS;
 
@@ -29,20 +28,13 @@ final class TileProduct {
     /** Takes up the sums of a tile, block of {@link MatrixKernel#BLOCK} by block, over stretches of columns. */
     interface Sums {
         /**
-         * Adds weights {@code [ROWS, depth]} · panel {@code [depth, PANEL]} to what stands at {@code at}, or puts it there if
-         * it is the {@code first}.
+         * Adds weights {@code [group, ROWS, depth]} · panel {@code [depth, PANEL]} to the blocks that stand at {@code at}, or
+         * puts them there if they are the {@code first}.
          *
          * @param tokens of the panel that matter
          */
         void add(
-                float[] panels,
-                int panelAt,
-                int tokens,
-                float[] weights,
-                int weightsAt,
-                int depth,
-                int at,
-                boolean first);
+                float[] panels, int panelAt, int tokens, float[] weights, int groups, int depth, int at, boolean first);
 
         /**
          * Writes finished blocks to y.
@@ -64,19 +56,35 @@ final class TileProduct {
     }
 
     /** Multiplies all tiles with all panels; {@code sums} makes each tile a gatherer of so many numbers. */
-    static void run(Tensor weight, float[] panels, int tokens, Workers workers, IntFunction<Sums> sums) {
+    static void run(
+            Tensor weight, TileKernel kernel, float[] panels, int tokens, Workers workers, IntFunction<Sums> sums) {
         long operations = weight.elements() * tokens;
         workers.worth(operations).run(Math.ceilDiv(weight.rows(), TILE), tile -> {
             float[] decoded = new float[TILE * Math.min(DEPTH, weight.columns())];
             Sums gathered = sums.apply(TILE * Math.min(TOKENS, Math.ceilDiv(tokens, PANEL) * PANEL));
             for (int token = 0; token < tokens; token += TOKENS) {
-                multiply(weight, tile * TILE, panels, token, Math.min(TOKENS, tokens - token), decoded, gathered);
+                multiply(
+                        weight,
+                        kernel,
+                        tile * TILE,
+                        panels,
+                        token,
+                        Math.min(TOKENS, tokens - token),
+                        decoded,
+                        gathered);
             }
         });
     }
 
     private static void multiply(
-            Tensor weight, int row, float[] panels, int token, int tokens, float[] decoded, Sums sums) {
+            Tensor weight,
+            TileKernel kernel,
+            int row,
+            float[] panels,
+            int token,
+            int tokens,
+            float[] decoded,
+            Sums sums) {
         int columns = weight.columns();
         int rows = Math.min(TILE, weight.rows() - row);
         int groups = Math.ceilDiv(rows, MatrixKernel.ROWS);
@@ -84,17 +92,14 @@ final class TileProduct {
         for (int column = 0; column < columns; column += DEPTH) {
             int depth = Math.min(DEPTH, columns - column);
             for (int r = 0; r < rows; r++) {
-                RowDecoder.decode(weight, row + r, column, depth, decoded, r * depth);
+                kernel.decode(weight, row + r, column, depth, decoded, r * depth);
             }
             Arrays.fill(decoded, rows * depth, groups * MatrixKernel.ROWS * depth, 0);
             for (int panel = 0; panel < panelCount; panel++) {
                 int count = Math.min(PANEL, tokens - panel * PANEL);
                 int panelAt = ((token / PANEL + panel) * columns + column) * PANEL;
-                for (int group = 0; group < groups; group++) {
-                    int weightsAt = group * MatrixKernel.ROWS * depth;
-                    int at = (panel * groups + group) * MatrixKernel.BLOCK;
-                    sums.add(panels, panelAt, count, decoded, weightsAt, depth, at, column == 0);
-                }
+                int at = panel * groups * MatrixKernel.BLOCK;
+                sums.add(panels, panelAt, count, decoded, groups, depth, at, column == 0);
             }
         }
         for (int panel = 0; panel < panelCount; panel++) {
