@@ -18,7 +18,7 @@ import java.util.Optional;
 /** Layers transformed by what their inputs look like in the float model; to be asked for 0, 1, 2 … in turn. */
 final class TransformedLayers {
     /** Tokens of each input that a search looks at. */
-    private static final int SAMPLE = 256;
+    private static final int SAMPLE = 1024;
 
     private final ModelConfig config;
     private final WeightSource source;
