@@ -128,6 +128,15 @@ public final class Assembler {
         }
     }
 
+    /** prefetcht0: asks for the cache line at base + displacement, which need not exist. */
+    public void prefetch(Register base, int displacement) {
+        if (base.ordinal() > 7) {
+            bytes(0x41);
+        }
+        bytes(0x0F, 0x18);
+        memory(1, base, displacement, 1);
+    }
+
     /** --target, for {@link #jumpIfNotZero}. */
     public void decrement(Register target) {
         bytes(REX_W | target.ordinal() >> 3, 0xFF, 0xC8 | target.ordinal() & 7);

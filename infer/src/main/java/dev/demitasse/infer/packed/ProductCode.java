@@ -49,6 +49,11 @@ final class ProductCode {
     private static final List<Register> SAVED = List.of(RBX, RBP, R12, R13, R14, R15);
     private static final int STACK_ARGUMENTS = 8 * (SAVED.size() + 1);
     private static final int WORD = 4;
+    private static final int CACHE_LINE = 64;
+    /** Up to here weights are read once from memory, and asked for this many bytes before. */
+    private static final int FEW_TOKENS = 4;
+
+    private static final int AHEAD = 4096;
     private static final int VECTOR = WORD * LANES;
 
     // Of the 32 vector registers, the first 2 · tokens hold sums.
@@ -158,6 +163,9 @@ final class ProductCode {
     }
 
     private void stretch() {
+        for (int line = 0; line < layout.stretchBytes() && tokens <= FEW_TOKENS; line += CACHE_LINE) {
+            code.prefetch(RDI, AHEAD + line);
+        }
         for (int part = 0; part < layout.parts(); part++) {
             start(part);
             int vectors = PackedLayout.VECTORS / layout.parts();

@@ -31,6 +31,8 @@ class AssemblerTest {
             code -> code.add(Register.RAX, -64),
             code -> code.decrement(Register.RSI),
             code -> code.decrement(Register.R9),
+            code -> code.prefetch(Register.RDI, 4096),
+            code -> code.prefetch(Register.R12, 64),
             Assembler::cpuid,
             Assembler::xgetbv,
             Assembler::ret,
