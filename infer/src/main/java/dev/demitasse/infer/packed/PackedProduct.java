@@ -29,18 +29,21 @@ public final class PackedProduct {
      * @return empty if its format has no packed form, or {@code kernels} are {@link Kernels#EXACT}
      */
     public static Optional<PackedProduct> of(Tensor tensor, Kernels kernels, Arena arena, Workers workers) {
-        if (!(tensor.format() instanceof BlockFormat format)) {
-            return Optional.empty();
-        }
-        PackedKernel kernel = switch (kernels) {
-            case EXACT -> null;
-            case AUTO, EMITTED -> EmittedKernel.runs(format) ? EmittedKernel.INSTANCE : new VectorKernel();
-            case VECTOR -> new VectorKernel();
-            case SCALAR -> new ScalarKernel();
+        return tensor.format() instanceof BlockFormat format
+                ? kernel(kernels, format).flatMap(kernel -> of(tensor, kernel, arena, workers))
+                : Optional.empty();
+    }
+
+    private static Optional<PackedKernel> kernel(Kernels kernels, BlockFormat format) {
+        return switch (kernels) {
+            case EXACT -> Optional.empty();
+            case AUTO, EMITTED -> Optional.of(EmittedKernel.runs(format) ? EmittedKernel.INSTANCE : new VectorKernel());
+            case VECTOR -> Optional.of(new VectorKernel());
+            case SCALAR -> Optional.of(new ScalarKernel());
         };
-        if (kernel == null) {
-            return Optional.empty();
-        }
+    }
+
+    private static Optional<PackedProduct> of(Tensor tensor, PackedKernel kernel, Arena arena, Workers workers) {
         int lanes = kernel instanceof EmittedKernel ? ProductCode.LANES : Lanes.COUNT;
         return PackedMatrix.of(tensor, lanes, arena, workers).map(matrix -> new PackedProduct(matrix, kernel));
     }
